@@ -1,0 +1,41 @@
+package backend
+
+import (
+	"context"
+	"time"
+)
+
+// As finds a capability: it returns b, or the first backend behind b's
+// Unwrap() Backend methods, that implements T. A wrapper that changes bytes or
+// keys must not have Unwrap, so that what it wraps stays out of reach.
+func As[T any](b Backend) (T, bool) {
+	for b != nil {
+		if t, ok := b.(T); ok {
+			return t, true
+		}
+		w, ok := b.(interface{ Unwrap() Backend })
+		if !ok {
+			break
+		}
+		b = w.Unwrap()
+	}
+	var none T
+	return none, false
+}
+
+// A Sweeper can remove what interrupted writes of this library left behind:
+// temporary files, unfinished uploads. Nothing it removes was ever visible.
+type Sweeper interface {
+	// Sweep removes leftovers last written before the given moment, by the
+	// store's clock, and returns how many there were.
+	Sweep(ctx context.Context, before time.Time) (int, error)
+}
+
+// A Creator can make the store itself: the directory of a local backend. The
+// engine asks it to only for a destination that it never wrote to, since a
+// store that vanished later is an outage.
+type Creator interface {
+	// Create makes the store if it does not exist. One that exists is left as
+	// it is.
+	Create(ctx context.Context) error
+}

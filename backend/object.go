@@ -1,0 +1,36 @@
+package backend
+
+import "time"
+
+// A Tag is a store's opaque name of one version of an object, comparable only
+// with other tags of that object in that store. The empty Tag is no tag.
+type Tag string
+
+// An Object is what a store says of one version of an object.
+type Object struct {
+	// Key is the object's whole name in the store. It is valid UTF-8 unless
+	// the store allows otherwise.
+	Key string
+	// Size is the length of the stored bytes.
+	Size int64
+	// Tag names the version.
+	Tag Tag
+	// Stamp moves whenever the object may have changed although its Tag did
+	// not: for a file, the time of its last status change. Two answers with
+	// equal Tag and Stamp describe the same bytes and metadata; with an equal
+	// Tag alone, the content has to be looked at again. Empty where the Tag
+	// says it all, as in every object store.
+	Stamp string
+	// Modified is when the store says the version was written, to whatever
+	// precision this kind of answer has. It is a hint for people: nothing is
+	// decided by it.
+	Modified time.Time
+	// Metadata is nil where the answer does not carry it, as in most listings.
+	Metadata *Metadata
+	// Problem is set only in listings, for an entry that is there but cannot
+	// be offered as an object: a special file (ErrNotRegular), a directory
+	// that cannot be read, a name that is no key. Such an entry is neither
+	// present nor absent. Where Key ends in "/" the problem covers every key
+	// that begins with Key, and those keys are missing from the listing.
+	Problem error
+}

@@ -1,0 +1,50 @@
+package backend
+
+// Properties are what a store promises. The conformance suite tests each one
+// that is declared, and the engine takes the weaker way where one is not.
+type Properties struct {
+	// Location names the physical place in one spelling, whatever driver and
+	// settings led to it: "file:///srv/data", "s3://127.0.0.1:9000/bucket".
+	// Two backends with the same Location hold the same objects. It holds no
+	// secrets. Empty where there is nothing to compare.
+	Location string
+
+	// Ordered: List yields keys in byte order of the whole key. The engine
+	// refuses a store that does not.
+	Ordered bool
+	// StartAfter: List with After costs nothing for the keys before it.
+	StartAfter bool
+
+	// The conditions that each operation honours.
+	Put    Conditions
+	Delete Conditions
+
+	// MaxPut is the largest object that one Put takes, in bytes; 0 is no limit.
+	MaxPut int64
+	// UnknownSize: Put takes a body whose Size is -1.
+	UnknownSize bool
+
+	// CheckKey reports, without I/O, why a key cannot be one in this store,
+	// as an error that wraps ErrInvalidKey; nil where it can. A nil CheckKey
+	// accepts every key.
+	CheckKey func(key string) error
+	// MaxMetadata bounds the user metadata of an object, names and values
+	// added up in bytes; 0 is no limit.
+	MaxMetadata int
+
+	// ListsSpecial: List reports entries with a Problem (special files,
+	// unreadable directories). Only for stores that can hold such things.
+	ListsSpecial bool
+}
+
+// Conditions say which conditions an operation honours atomically: of any
+// number of racing writers whose condition holds at first, one succeeds.
+type Conditions struct {
+	// IfAbsent: Condition.Absent is honoured.
+	IfAbsent bool
+	// IfMatch: Condition.Match, or DeleteOptions.IfMatch, is honoured.
+	IfMatch bool
+	// Local: honoured among the writers that go through this library on this
+	// machine, but not against a program that writes beside it.
+	Local bool
+}
