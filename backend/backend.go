@@ -16,7 +16,9 @@ type Backend interface {
 	Properties() Properties
 
 	// Stat returns what the store knows of an object, its metadata included.
-	// An absent object is an error that wraps fs.ErrNotExist.
+	// An absent object is an error that wraps fs.ErrNotExist. So is, for Stat,
+	// Open and Delete alike, a key that Properties.CheckKey refuses, unless the
+	// driver prefers ErrInvalidKey.
 	Stat(ctx context.Context, key string) (Object, error)
 
 	// Open starts reading an object. The Object returned describes the very
@@ -36,7 +38,9 @@ type Backend interface {
 	// returned holds at least Key, Size and Tag, the tag as List shows it.
 	//
 	// A body that is shorter or longer than its Size fails with ErrChecksum
-	// and writes nothing.
+	// and writes nothing. Nor does a body that fails, also where its error
+	// comes in place of io.EOF after the last byte: so drivers must not let
+	// the store have the last byte before the body has said io.EOF.
 	Put(ctx context.Context, key string, body Body, opts PutOptions) (Object, error)
 
 	// Delete removes an object. Deleting an absent object succeeds, unless the
@@ -104,6 +108,7 @@ type ListOptions struct {
 type Condition struct {
 	// Match, unless empty, is the version that must be there.
 	Match Tag
-	// Absent requires that there be no object under the key.
+	// Absent requires that there be no object under the key. It does not go
+	// with Match.
 	Absent bool
 }

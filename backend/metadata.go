@@ -9,7 +9,9 @@ import (
 	"time"
 )
 
-// Metadata is what is stored beside an object's bytes and travels with them.
+// Metadata is what is stored beside an object's bytes and travels with them. A
+// Put keeps all of it exactly or refuses it whole, with ErrInvalidMetadata or
+// errors.ErrUnsupported; it drops nothing in silence.
 type Metadata struct {
 	ContentType        string
 	ContentEncoding    string
@@ -22,7 +24,9 @@ type Metadata struct {
 	// it never appears in User.
 	ModTime time.Time
 	// User is the application's own metadata. Names are lower case, since
-	// stores that carry them in HTTP headers do not tell cases apart.
+	// stores that carry them in HTTP headers do not tell cases apart: a Put
+	// lowers others or refuses them, and refuses two that differ in case alone
+	// as well as ModTimeKey.
 	User map[string]string
 }
 

@@ -26,6 +26,7 @@ type Object struct {
 	// decided by it.
 	Modified time.Time
 	// Metadata is nil where the answer does not carry it, as in most listings.
+	// Stat and Open always carry it.
 	Metadata *Metadata
 	// Problem is set only in listings, for an entry that is there but cannot
 	// be offered as an object: a special file (ErrNotRegular), a directory

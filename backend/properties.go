@@ -26,7 +26,8 @@ type Properties struct {
 
 	// CheckKey reports, without I/O, why a key cannot be one in this store,
 	// as an error that wraps ErrInvalidKey; nil where it can. A nil CheckKey
-	// accepts every key.
+	// accepts every key but the empty one, which is no key in any store: no
+	// listing could yield it, and in a request it names the store itself.
 	CheckKey func(key string) error
 	// MaxMetadata bounds the user metadata of an object, names and values
 	// added up in bytes; 0 is no limit.
@@ -40,7 +41,7 @@ type Properties struct {
 // Conditions say which conditions an operation honours atomically: of any
 // number of racing writers whose condition holds at first, one succeeds.
 type Conditions struct {
-	// IfAbsent: Condition.Absent is honoured.
+	// IfAbsent: Condition.Absent is honoured. It means nothing for Delete.
 	IfAbsent bool
 	// IfMatch: Condition.Match, or DeleteOptions.IfMatch, is honoured.
 	IfMatch bool

@@ -92,8 +92,8 @@ func (s Schema) Resolve(raw map[string]string) (Settings, error) {
 }
 
 // Redact returns a copy of raw settings that may be shown: secret values
-// become Redacted. References are shown as they are, since they hold no secret
-// themselves; so is the value of an unknown setting not, whatever it holds.
+// become Redacted, and so do those of unknown settings, whatever they hold.
+// References are shown as they are, since they hold no secret themselves.
 func (s Schema) Redact(raw map[string]string) map[string]string {
 	if raw == nil {
 		return nil
@@ -136,10 +136,16 @@ func (s Setting) check(value string) error {
 	if len(s.Values) > 0 && !slices.Contains(s.Values, value) {
 		return fmt.Errorf("setting %q is %s; allowed are %s", s.Name, shown, strings.Join(s.Values, ", "))
 	}
-	if s.Check != nil {
-		if err := s.Check(value); err != nil {
-			return fmt.Errorf("setting %q is %s: %w", s.Name, shown, err)
-		}
+	if s.Check == nil {
+		return nil
+	}
+	err := s.Check(value)
+	if err != nil && s.Secret {
+		// The error of a parser quotes what it could not parse.
+		return fmt.Errorf("setting %q is malformed (%s)", s.Name, s.Help)
+	}
+	if err != nil {
+		return fmt.Errorf("setting %q is %s: %w", s.Name, shown, err)
 	}
 	return nil
 }
