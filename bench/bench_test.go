@@ -1,0 +1,144 @@
+//go:build unix
+
+package bench
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/objrepl/replication/internal/testutil"
+)
+
+func TestMain(m *testing.M) { testutil.Main(m, testutil.ServerMinIO) }
+
+// A run is one run of the CLI, as the operating system and the proxy saw it.
+type run struct {
+	requests  map[string]int
+	wall, cpu time.Duration
+	peak      int64 // bytes
+}
+
+// others counts the requests that are not of the given operation.
+func (r run) others(operation string) int {
+	n := 0
+	for op, count := range r.requests {
+		if op != operation {
+			n += count
+		}
+	}
+	return n
+}
+
+func (r run) String() string {
+	var ops []string
+	for _, op := range slices.Sorted(maps.Keys(r.requests)) {
+		ops = append(ops, fmt.Sprintf("%d %s", r.requests[op], op))
+	}
+	return fmt.Sprintf("wall %.2fs  cpu %.2fs  peak %.0f MiB  %s",
+		r.wall.Seconds(), r.cpu.Seconds(), float64(r.peak)/(1<<20), strings.Join(ops, ", "))
+}
+
+// A bench replicates a directory of small files to a bucket behind a proxy.
+type bench struct {
+	binary, directory, state string
+	proxy                    *testutil.Proxy
+	server                   *testutil.Server
+	bucket, scheme           string
+}
+
+func newBench(tb testing.TB, scheme string, files int) *bench {
+	tb.Helper()
+	b := &bench{scheme: scheme, server: testutil.SharedMinIO(tb), directory: filepath.Join(tb.TempDir(), "data"), state: tb.TempDir()}
+	b.proxy = testutil.CountingProxy(tb, b.server.Endpoint)
+	b.bucket = b.server.NewBucket(tb)
+	b.binary = filepath.Join(tb.TempDir(), "objstore")
+	build := exec.CommandContext(tb.Context(), "go", "build", "-o", b.binary, "../cli/objstore")
+	out, err := build.CombinedOutput()
+	require.NoError(tb, err, "%s", out)
+	content := make([]byte, 4<<10)
+	for i := range files {
+		dir := filepath.Join(b.directory, fmt.Sprintf("%03d", i/100))
+		require.NoError(tb, os.MkdirAll(dir, 0o755))
+		copy(content, fmt.Sprintf("file %d", i))
+		require.NoError(tb, os.WriteFile(filepath.Join(dir, fmt.Sprintf("file-%05d.bin", i)), content, 0o644))
+	}
+	return b
+}
+
+func (b *bench) sync(tb testing.TB) run {
+	tb.Helper()
+	b.proxy.Reset()
+	destination := fmt.Sprintf("%s://%s?endpoint=%s&region=us-east-1&accessKey=env:BENCH_KEY&secretKey=env:BENCH_SECRET", b.scheme, b.bucket, b.proxy.URL)
+	cmd := exec.CommandContext(tb.Context(), b.binary, "--state-dir", b.state, "sync", b.directory, destination)
+	cmd.Env = append(os.Environ(), "BENCH_KEY="+b.server.AccessKey, "BENCH_SECRET="+b.server.SecretKey)
+	started := time.Now()
+	out, err := cmd.CombinedOutput()
+	require.NoError(tb, err, "%s", out)
+	r := run{
+		requests: b.proxy.Counts(), wall: time.Since(started),
+		cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(),
+	}
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok && runtime.GOOS == "linux" {
+		r.peak = usage.Maxrss << 10
+	}
+	return r
+}
+
+// checkFirst and checkAgain hold the requests against what is promised.
+func checkFirst(tb testing.TB, r run, files int) {
+	tb.Helper()
+	require.Equal(tb, files, r.requests["PutObject"])
+	require.LessOrEqual(tb, r.others("PutObject"), 20, "%v", r)
+}
+
+func checkAgain(tb testing.TB, r run) {
+	tb.Helper()
+	require.Zero(tb, r.others("ListObjects"), "%v", r)
+}
+
+func TestADirectoryCostsOnePutAFileAndThenListingsAlone(t *testing.T) {
+	for _, scheme := range []string{"s3", "minio"} {
+		t.Run(scheme, func(t *testing.T) {
+			const files = 1500
+			b := newBench(t, scheme, files)
+			checkFirst(t, b.sync(t), files)
+			checkAgain(t, b.sync(t))
+		})
+	}
+}
+
+// BenchmarkDirectoryToMinIO prints wall and CPU seconds, peak memory and
+// requests of a first pass over 10,000 files of 4 KiB and of the next one.
+func BenchmarkDirectoryToMinIO(b *testing.B) {
+	const files = 10_000
+	for _, scheme := range []string{"s3", "minio"} {
+		b.Run(scheme, func(b *testing.B) {
+			for b.Loop() {
+				bench := newBench(b, scheme, files)
+				first := bench.sync(b)
+				checkFirst(b, first, files)
+				again := bench.sync(b)
+				checkAgain(b, again)
+				fmt.Printf("%s first: %v\n%s again: %v\n", scheme, first, scheme, again)
+				require.Less(b, first.peak, int64(80<<20))
+				require.Less(b, again.peak, int64(80<<20))
+				b.ReportMetric(first.wall.Seconds(), "first-s")
+				b.ReportMetric(first.cpu.Seconds(), "first-cpu-s")
+				b.ReportMetric(float64(first.peak)/(1<<20), "first-MiB")
+				b.ReportMetric(again.wall.Seconds(), "again-s")
+				b.ReportMetric(float64(again.peak)/(1<<20), "again-MiB")
+			}
+		})
+	}
+}

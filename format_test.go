@@ -1,0 +1,117 @@
+package replication
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/objrepl/replication/backend"
+)
+
+func TestMarkerFormatIsAsSpecified(t *testing.T) {
+	m := marker{policy: "dr/eu 1", source: fingerprint{size: 4096, tag: `"a b"`, stamp: "c~"}, operation: "OP.1"}
+	const golden = "1 dr%2Feu+1 4096 %22a+b%22 c~ OP.1"
+	require.Equal(t, golden, m.String())
+	got, ok := readMarker(&backend.Metadata{User: map[string]string{markerKey: golden}})
+	require.True(t, ok)
+	require.Equal(t, m, got)
+	for _, bad := range []string{"", "2 p 1 t s o", "1 p 1 t s", "1 p x t s o", "1 %zz 1 t s o", "1 p 1 t s o more"} {
+		_, ok := readMarker(&backend.Metadata{User: map[string]string{markerKey: bad}})
+		require.False(t, ok, bad)
+	}
+}
+
+func TestMarkersComeBackAsTheyWere(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := marker{
+			policy: rapid.String().Draw(t, "policy"),
+			source: fingerprint{
+				size:  rapid.Int64().Draw(t, "size"),
+				tag:   backend.Tag(rapid.String().Draw(t, "tag")),
+				stamp: rapid.String().Draw(t, "stamp"),
+			},
+			operation: "op",
+		}
+		text := m.String()
+		require.Empty(t, strings.Trim(text, " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~"),
+			"a header value is printable ASCII")
+		got, ok := readMarker(&backend.Metadata{User: map[string]string{markerKey: text}})
+		require.True(t, ok)
+		require.Equal(t, m, got)
+	})
+}
+
+func TestStatusFormatIsAsSpecified(t *testing.T) {
+	const golden = `{"version":1,"policy_id":"p","total_objects_synced":3,"total_objects_deleted":1,` +
+		`"total_bytes_synced":300,"total_errors":2,"sync_count":2,"total_duration_ns":4000000000,` +
+		`"last_sync_time":"2026-01-02T03:04:05Z","last_error":"e","weaker":["w"],` +
+		`"last_result":{"synced":1,"adopted":2,"deleted":3,"failed":4,"skipped":5,"special":6,"bytes_total":7,"duration_ns":8}}`
+	var s statusFile
+	require.NoError(t, json.Unmarshal([]byte(golden), &s))
+	text, err := json.Marshal(s)
+	require.NoError(t, err)
+	require.Equal(t, golden, string(text))
+	status := s.status(Policy{ID: "p"})
+	require.Equal(t, 2*time.Second, status.AverageSyncDuration)
+	require.EqualValues(t, 4, status.LastResult.Failed)
+}
+
+func TestTotalsSurviveARestart(t *testing.T) {
+	w := newWorld(t)
+	require.NoError(t, w.r.AddPolicy(t.Context(), w.policy))
+	w.put(w.source, "a", "12")
+	w.mustSync()
+	w.put(w.source, "b", "345")
+	w.destination.before = func(op, key string) error {
+		if op == "put" {
+			return backend.ErrInvalidKey
+		}
+		return nil
+	}
+	_, err := w.sync()
+	require.Error(t, err)
+	w.restart(w.r.config.stateDir)
+	status, err := w.r.Status("p")
+	require.NoError(t, err)
+	require.EqualValues(t, 2, status.SyncCount)
+	require.EqualValues(t, 1, status.TotalObjectsSynced)
+	require.EqualValues(t, 2, status.TotalBytesSynced)
+	require.EqualValues(t, 1, status.TotalErrors)
+	require.EqualValues(t, 1, status.LastResult.Failed)
+	require.Contains(t, status.LastError, "invalid key")
+	require.False(t, status.LastSyncTime.IsZero())
+}
+
+func TestADamagedStatusIsRefusedAndLeftUntouched(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.source, "a", "1")
+	w.mustSync()
+	path := filepath.Join(w.r.config.stateDir, policyDir("p"), statusName)
+	require.NoError(t, os.WriteFile(path, []byte(`{"version":`), 0o600))
+	_, err := w.sync()
+	require.ErrorContains(t, err, "status.json")
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, `{"version":`, string(data))
+}
+
+func TestADamagedLedgerIsSetAsideAndRebuilt(t *testing.T) {
+	w := newWorld(t)
+	for _, k := range []string{"a", "b", "c"} {
+		w.put(w.source, k, k)
+	}
+	w.mustSync()
+	segment := filepath.Join(w.r.config.stateDir, policyDir("p"), ledgerDir, "ledger.parquet")
+	require.NoError(t, os.WriteFile(segment, []byte("damaged"), 0o600))
+	res := w.mustSync()
+	require.EqualValues(t, 3, res.Adopted)
+	require.Zero(t, res.Synced)
+	require.FileExists(t, segment+".damaged")
+	w.requireQuiet()
+}

@@ -1,0 +1,38 @@
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/objrepl/replication/backend"
+)
+
+func TestAFullDiskFailsWhatDoesNotFitAndLosesNothing(t *testing.T) {
+	destination := t.TempDir()
+	if err := syscall.Mount("tmpfs", destination, "tmpfs", 0, "size=2m"); err != nil {
+		t.Skipf("a small file system cannot be mounted (it takes root): %v", err)
+	}
+	t.Cleanup(func() { require.NoError(t, syscall.Unmount(destination, syscall.MNT_DETACH)) })
+	source := files(t, 20)
+	r := replicator(t)
+	policy := upload("local", source, directory(destination))
+	_, err := r.Sync(t.Context(), policy)
+	require.NoError(t, err)
+
+	require.NoError(t, os.WriteFile(filepath.Join(source, "0003.txt"), bytes.Repeat([]byte("x"), 8<<20), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(source, "0005.txt"), []byte("still fits"), 0o644))
+	res, err := r.Sync(t.Context(), policy)
+	require.ErrorIs(t, err, backend.ErrNoSpace)
+	requireSays(t, err, nil, "destination", "local", "0003.txt")
+	require.EqualValues(t, 1, res.Failed)
+	require.EqualValues(t, 1, res.Synced)
+	got := tree(t, destination)
+	require.Len(t, got, 20)
+	require.Equal(t, "file 3", string(got["0003.txt"].content), "the version before is still there, whole")
+	require.Equal(t, "still fits", string(got["0005.txt"].content))
+}

@@ -1,0 +1,3 @@
+// Package e2e tests the library with its real drivers against real servers:
+// what a user does, and what a user suffers.
+package e2e

@@ -1,0 +1,172 @@
+package replication
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/objrepl/replication/backend"
+)
+
+// An Option configures a Replicator. New checks all of them and reports every
+// fault at once.
+type Option func(*config) error
+
+type config struct {
+	stateDir    string
+	policyFile  string
+	drivers     []backend.Driver
+	backends    map[string]namedBackend
+	interval    time.Duration
+	logger      *slog.Logger
+	audit       AuditLog
+	observer    func(Event)
+	concurrency int
+	memory      int64
+}
+
+type namedBackend struct {
+	driver   string
+	settings map[string]string
+}
+
+// WithStateDir sets the directory that holds policies, ledgers, locks and
+// status. It is required, and made if it is missing. Several processes may
+// share one.
+func WithStateDir(dir string) Option {
+	return func(c *config) error {
+		if dir == "" {
+			return errors.New("WithStateDir: the directory is empty")
+		}
+		c.stateDir = dir
+		return nil
+	}
+}
+
+// WithPolicyFile reads named backends and policies from a YAML file. They are
+// used as they are and never stored; a stored policy of the same id is
+// shadowed, with a warning in the log.
+func WithPolicyFile(path string) Option {
+	return func(c *config) error {
+		if path == "" {
+			return errors.New("WithPolicyFile: the path is empty")
+		}
+		c.policyFile = path
+		return nil
+	}
+}
+
+// WithDrivers adds drivers. The drivers local and memory are there already and
+// can be replaced by others of the same name.
+func WithDrivers(drivers ...backend.Driver) Option {
+	return func(c *config) error {
+		for _, d := range drivers {
+			if d == nil {
+				return errors.New("WithDrivers: a driver is nil")
+			}
+			for _, other := range c.drivers {
+				if other.Name() == d.Name() {
+					return fmt.Errorf("WithDrivers: two drivers are named %q", d.Name())
+				}
+			}
+			c.drivers = append(c.drivers, d)
+		}
+		return nil
+	}
+}
+
+// WithBackend names a backend, so that policies can refer to it and need not
+// repeat, or hold, its settings.
+func WithBackend(name, driver string, settings map[string]string) Option {
+	return func(c *config) error {
+		if name == "" || driver == "" {
+			return fmt.Errorf("WithBackend(%q, %q): the name or the driver is empty", name, driver)
+		}
+		if _, taken := c.backends[name]; taken {
+			return fmt.Errorf("WithBackend: two backends are named %q", name)
+		}
+		c.backends[name] = namedBackend{driver, settings}
+		return nil
+	}
+}
+
+// WithInterval sets the CheckInterval of policies that have none. The default
+// is five minutes.
+func WithInterval(d time.Duration) Option {
+	return func(c *config) error {
+		if d < time.Second {
+			return fmt.Errorf("WithInterval: %v is less than a second", d)
+		}
+		c.interval = d
+		return nil
+	}
+}
+
+// WithLogger sets the logger. The default logs nothing.
+func WithLogger(l *slog.Logger) Option {
+	return func(c *config) error {
+		if l == nil {
+			return errors.New("WithLogger: the logger is nil")
+		}
+		c.logger = l
+		return nil
+	}
+}
+
+// WithAuditLog records every change of a policy and of a destination object;
+// see AuditLog.
+func WithAuditLog(a AuditLog) Option {
+	return func(c *config) error {
+		if a == nil {
+			return errors.New("WithAuditLog: the audit log is nil")
+		}
+		c.audit = a
+		return nil
+	}
+}
+
+// WithObserver calls f for every event of every pass, from several goroutines
+// at once. A pass waits for f, so f is to be quick.
+func WithObserver(f func(Event)) Option {
+	return func(c *config) error {
+		if f == nil {
+			return errors.New("WithObserver: the function is nil")
+		}
+		c.observer = f
+		return nil
+	}
+}
+
+// WithConcurrency bounds the objects that one pass copies at once. The default
+// is 32.
+func WithConcurrency(n int) Option {
+	return func(c *config) error {
+		if n < 1 || n > maxConcurrency {
+			return fmt.Errorf("WithConcurrency: %d is not within 1 to %d", n, maxConcurrency)
+		}
+		c.concurrency = n
+		return nil
+	}
+}
+
+// WithMemoryLimit bounds the bytes of object content that all passes together
+// hold in memory. The default is 32 MiB and the least 1 MiB. Listings, ledger
+// and connections come on top: some 40 MiB, whatever the number of objects.
+func WithMemoryLimit(bytes int64) Option {
+	return func(c *config) error {
+		if bytes < minMemory {
+			return fmt.Errorf("WithMemoryLimit: %d bytes is less than %d", bytes, int64(minMemory))
+		}
+		c.memory = bytes
+		return nil
+	}
+}
+
+const (
+	defaultInterval    = 5 * time.Minute
+	defaultConcurrency = 32
+	maxConcurrency     = 1024
+	defaultMemory      = 32 << 20
+	minMemory          = 1 << 20
+)

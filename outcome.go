@@ -1,0 +1,28 @@
+package replication
+
+import "github.com/objrepl/replication/internal/ledger"
+
+// An outcomeKind says how the work on one key ended.
+type outcomeKind int
+
+const (
+	outcomeNone      outcomeKind = iota // nothing to count: gone, dropped, forgotten
+	outcomeSynced                       // written
+	outcomeAdopted                      // there already, equal
+	outcomeUnchanged                    // a second look found the same content
+	outcomeDeleted
+	outcomeSpecial // a file that is no object
+	outcomeFailed
+)
+
+// An outcome is what became of one decision. The ledger is changed only by
+// what the destination has acknowledged.
+type outcome struct {
+	kind   outcomeKind
+	entry  *ledger.Entry // to be set, unless nil
+	forget bool          // the entry is to be removed
+	size   int64
+	err    error
+}
+
+func failed(err error) outcome { return outcome{kind: outcomeFailed, err: err} }

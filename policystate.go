@@ -1,0 +1,146 @@
+package replication
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/objrepl/replication/internal/durable"
+)
+
+const (
+	policiesDir    = "policies"
+	statusName     = "status.json"
+	ledgerDir      = "ledger"
+	failuresName   = "failures.jsonl"
+	statusVersion  = 1
+	readableLength = 40
+)
+
+// policyDir names a policy's directory in the state directory: the readable
+// part of its id for people, and a hash since ids may hold anything.
+func policyDir(id string) string {
+	readable := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
+			return r
+		}
+		return '_'
+	}, id)
+	sum := sha256.Sum256([]byte(id))
+	return path.Join(policiesDir, readable[:min(len(readable), readableLength)]+"."+hex.EncodeToString(sum[:6]))
+}
+
+// openPolicyDir opens a policy's directory, making it and the one of its
+// ledger if they are missing.
+func openPolicyDir(state *os.Root, id string) (*os.Root, error) {
+	dir := policyDir(id)
+	if err := state.MkdirAll(path.Join(dir, ledgerDir), 0o700); err != nil {
+		return nil, err
+	}
+	return state.OpenRoot(dir)
+}
+
+// statusFile is Status as it is kept. Fields may be added; none changes its
+// meaning.
+type statusFile struct {
+	Version     int        `json:"version"`
+	PolicyID    string     `json:"policy_id"`
+	Synced      int64      `json:"total_objects_synced"`
+	Deleted     int64      `json:"total_objects_deleted"`
+	Bytes       int64      `json:"total_bytes_synced"`
+	Errors      int64      `json:"total_errors"`
+	Passes      int64      `json:"sync_count"`
+	TotalTimeNS int64      `json:"total_duration_ns"`
+	LastSync    time.Time  `json:"last_sync_time"`
+	LastError   string     `json:"last_error,omitempty"`
+	Weaker      []string   `json:"weaker,omitempty"`
+	Last        lastResult `json:"last_result"`
+}
+
+type lastResult struct {
+	Synced     int64 `json:"synced"`
+	Adopted    int64 `json:"adopted"`
+	Deleted    int64 `json:"deleted"`
+	Failed     int64 `json:"failed"`
+	Skipped    int64 `json:"skipped"`
+	Special    int64 `json:"special"`
+	Bytes      int64 `json:"bytes_total"`
+	DurationNS int64 `json:"duration_ns"`
+}
+
+// readStatus returns the zero status where there is none yet.
+func readStatus(state *os.Root, id string) (statusFile, error) {
+	name := path.Join(policyDir(id), statusName)
+	data, err := state.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return statusFile{}, nil
+	}
+	if err != nil {
+		return statusFile{}, err
+	}
+	var s statusFile
+	if err := json.Unmarshal(data, &s); err != nil {
+		return statusFile{}, fmt.Errorf("read %s: %w; remove it to begin its totals anew", name, err)
+	}
+	if s.Version > statusVersion {
+		return statusFile{}, fmt.Errorf("%s has version %d; this program knows %d", name, s.Version, statusVersion)
+	}
+	return s, nil
+}
+
+// add adds one pass to the totals.
+func (s *statusFile) add(r SyncResult, err error, weaker []string) {
+	s.Version, s.PolicyID = statusVersion, r.PolicyID
+	s.Synced += r.Synced
+	s.Deleted += r.Deleted
+	s.Bytes += r.BytesTotal
+	s.Errors += r.Failed
+	s.Passes++
+	s.TotalTimeNS += int64(r.Duration)
+	s.LastSync = time.Now().UTC()
+	s.Weaker = weaker
+	s.LastError = ""
+	if err != nil {
+		s.LastError = err.Error()
+		if r.Failed == 0 {
+			s.Errors++ // the pass itself
+		}
+	}
+	s.Last = lastResult{
+		Synced: r.Synced, Adopted: r.Adopted, Deleted: r.Deleted, Failed: r.Failed,
+		Skipped: r.Skipped, Special: r.Special, Bytes: r.BytesTotal, DurationNS: int64(r.Duration),
+	}
+}
+
+func writeStatus(policyRoot *os.Root, s statusFile) error {
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(policyRoot, statusName, append(data, '\n'), 0o600)
+}
+
+// status renders what is kept, together with what the policy says.
+func (s statusFile) status(p Policy) Status {
+	out := Status{
+		PolicyID: p.ID, SourceBackend: p.SourceBackend, DestinationBackend: p.DestinationBackend, Enabled: p.Enabled,
+		TotalObjectsSynced: s.Synced, TotalObjectsDeleted: s.Deleted, TotalBytesSynced: s.Bytes,
+		TotalErrors: s.Errors, SyncCount: s.Passes, LastSyncTime: s.LastSync, LastError: s.LastError, Weaker: s.Weaker,
+	}
+	if s.Passes > 0 {
+		out.AverageSyncDuration = time.Duration(s.TotalTimeNS / s.Passes)
+		out.LastResult = SyncResult{
+			PolicyID: p.ID, Synced: s.Last.Synced, Adopted: s.Last.Adopted, Deleted: s.Last.Deleted,
+			Failed: s.Last.Failed, Skipped: s.Last.Skipped, Special: s.Last.Special,
+			BytesTotal: s.Last.Bytes, Duration: time.Duration(s.Last.DurationNS),
+		}
+	}
+	return out
+}

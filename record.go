@@ -1,0 +1,148 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/objrepl/replication/backend"
+)
+
+// finishOne counts, reports and audits what became of one key, as soon as it
+// is known. It runs in the workers.
+func (p *pass) finishOne(ctx context.Context, d decision, out outcome) outcome {
+	if out.kind == outcomeFailed && ctx.Err() != nil {
+		return outcome{} // interrupted, which is no failure of the object
+	}
+	event := Event{Key: p.source.key(d.key), Size: out.size}
+	switch out.kind {
+	case outcomeSynced:
+		event.Type = EventSynced
+		p.result.synced.Add(1)
+		p.result.bytes.Add(out.size)
+		p.record(ctx, AuditRecord{
+			Action: AuditObjectWritten, Key: p.destination.key(d.key), Size: out.size,
+			SourceTag: out.entry.SourceTag, DestinationTag: out.entry.DestinationTag,
+		})
+	case outcomeAdopted:
+		event.Type = EventAdopted
+		p.result.adopted.Add(1)
+	case outcomeUnchanged:
+		p.result.unchanged.Add(1)
+		p.progress.unchanged.Add(1)
+	case outcomeDeleted:
+		event.Type = EventDeleted
+		p.result.deleted.Add(1)
+		p.progress.deleted.Add(1)
+		p.record(ctx, AuditRecord{
+			Action: AuditObjectDeleted, Key: p.destination.key(d.key),
+			DestinationTag: string(d.destination.Tag),
+		})
+	case outcomeSpecial:
+		p.result.special.Add(1)
+	case outcomeFailed:
+		event.Type, event.Err = EventFailed, out.err
+		p.progress.failed.Add(1)
+		failure := &ObjectError{PolicyID: p.policy.ID, Key: event.Key, Err: out.err}
+		if err := p.failures.add(failure); err != nil {
+			p.stop(err)
+		}
+	}
+	if d.verdict == verdictCopy || d.verdict == verdictUnknown {
+		p.progress.done.Add(1)
+	}
+	if err := p.outage.saw(out.err, p.workers); err != nil {
+		p.stop(err)
+	}
+	if event.Type != "" {
+		p.emit(event)
+	}
+	return out
+}
+
+// collect writes outcomes to the ledger, in key order, after the destination
+// acknowledged them.
+func (p *pass) collect(d decision, out outcome) {
+	var err error
+	switch {
+	case out.entry != nil:
+		err = p.update.Put(*out.entry)
+	case out.forget:
+		err = p.update.Delete(d.key)
+	}
+	if err != nil {
+		p.stop(fmt.Errorf("write ledger: %w", err))
+	}
+}
+
+// record keeps the audit trail. A pass that cannot keep it stops.
+func (p *pass) record(ctx context.Context, r AuditRecord) {
+	if p.audit == nil {
+		return
+	}
+	r.Time, r.PolicyID = time.Now(), p.policy.ID
+	if err := p.audit.Record(context.WithoutCancel(ctx), r); err != nil {
+		p.stop(fmt.Errorf("audit log: %w", err))
+	}
+}
+
+func (p *pass) emit(e Event) {
+	if p.observe == nil {
+		return
+	}
+	e.PolicyID, e.Progress = p.policy.ID, p.progress.snapshot()
+	p.observe(e)
+}
+
+// publish makes the detector's counts visible, and tells the observer.
+func (p *pass) publish(d *detector, done bool) {
+	p.progress.listed.Store(d.listed)
+	p.progress.detected.Store(d.unchanged)
+	p.progress.listingDone.Store(done)
+	p.emit(Event{Type: EventProgress})
+}
+
+// counters hold a Progress while the workers move it.
+type counters struct {
+	listed, planned, plannedBytes, done, doneBytes atomic.Int64
+	detected, unchanged, deleted, failed           atomic.Int64
+	listingDone                                    atomic.Bool
+}
+
+func (c *counters) plan(size int64) {
+	c.planned.Add(1)
+	c.plannedBytes.Add(size)
+}
+
+func (c *counters) snapshot() Progress {
+	return Progress{
+		Listed: c.listed.Load(), ListingDone: c.listingDone.Load(),
+		Planned: c.planned.Load(), PlannedBytes: c.plannedBytes.Load(),
+		Done: c.done.Load(), DoneBytes: c.doneBytes.Load(),
+		Unchanged: c.detected.Load() + c.unchanged.Load(),
+		Deleted:   c.deleted.Load(), Failed: c.failed.Load(),
+	}
+}
+
+// An outage counts failures that blame a whole store. When nothing but those
+// comes back, going on would only fail every other object too.
+type outage struct{ inARow atomic.Int64 }
+
+// saw takes note of how one object ended, and returns why to stop, if so.
+func (o *outage) saw(err error, workers int) error {
+	if err == nil {
+		o.inARow.Store(0)
+		return nil
+	}
+	if !errors.Is(err, backend.ErrUnavailable) && !errors.Is(err, backend.ErrStoreNotFound) &&
+		!errors.Is(err, backend.ErrNoSpace) {
+		return nil
+	}
+	// Every worker may have met the outage with an object or two.
+	if o.inARow.Add(1) < int64(max(2*workers, 8)) {
+		return nil
+	}
+	return fmt.Errorf("the pass was stopped, since nothing but this comes back: %w", err)
+}

@@ -1,0 +1,84 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/objrepl/replication/backend"
+)
+
+// remove deletes one object at the destination that is gone from the source,
+// and then looks at the source once more.
+func (p *pass) remove(ctx context.Context, k keptDeletion) outcome {
+	tag := backend.Tag(k.Tag)
+	key := p.destination.key(k.Key)
+	if k.Tag != k.LedgerTag {
+		ours, err := p.stillOurs(ctx, key, tag)
+		switch {
+		case err != nil:
+			return failed(p.destination.wrap(err))
+		case !ours:
+			p.log.Warn("an object that is gone from the source was replaced at the destination by somebody else, and stays",
+				"policy", p.policy.ID, "key", key)
+			return outcome{forget: true}
+		}
+	}
+	err := p.again.call(ctx, func() error { return p.deleteTag(ctx, key, tag) })
+	switch {
+	case errors.Is(err, backend.ErrPrecondition):
+		return failed(fmt.Errorf("%w between listing and deletion; it was left alone, and the next pass looks again", ErrDrift))
+	case err != nil && !absent(err):
+		return failed(p.destination.wrap(err))
+	}
+	return p.lookAfterDelete(ctx, k.Key)
+}
+
+// stillOurs reports whether the destination's version with this tag may be
+// deleted although the ledger names another: our own write from a pass that
+// was cut short, or drift that the policy has overwritten.
+func (p *pass) stillOurs(ctx context.Context, key string, tag backend.Tag) (bool, error) {
+	there, err := p.destination.Stat(ctx, key)
+	if absent(err) {
+		return true, nil // and then deleting it does nothing
+	}
+	if err != nil {
+		return false, err
+	}
+	mk, marked := readMarker(there.Metadata)
+	ours := marked && mk.policy == p.policy.ID
+	return there.Tag == tag && (ours || p.policy.Drift == Overwrite), nil
+}
+
+// deleteTag deletes the version with this tag and no other, as exactly as the
+// store can.
+func (p *pass) deleteTag(ctx context.Context, key string, tag backend.Tag) error {
+	if p.destination.props.Delete.IfMatch {
+		return p.destination.Delete(ctx, key, backend.DeleteOptions{IfMatch: tag})
+	}
+	there, err := p.destination.Stat(ctx, key)
+	if err != nil {
+		return err
+	}
+	if there.Tag != tag {
+		return backend.ErrPrecondition
+	}
+	return p.destination.Delete(ctx, key, backend.DeleteOptions{})
+}
+
+// lookAfterDelete asks the source once more: an object that came back while
+// its copy was being deleted is copied again at once, since a later listing of
+// the source would not tell it from one that was there all along.
+func (p *pass) lookAfterDelete(ctx context.Context, key string) outcome {
+	gone := outcome{kind: outcomeDeleted, forget: true}
+	_, err := p.source.Stat(ctx, p.source.key(key))
+	if err != nil {
+		// Absent, or unknown: without an entry the next pass copies what it lists.
+		return gone
+	}
+	out := p.copy(ctx, key, backend.Condition{Absent: true}, true)
+	if out.entry == nil {
+		out.forget = true
+	}
+	return out
+}

@@ -1,0 +1,120 @@
+package replication
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+
+	"github.com/objrepl/replication/backend"
+)
+
+// resolve settles a key whose object at the destination the ledger does not
+// know, or knows by another tag: it is ours from a pass that was cut short,
+// equal to the source, or somebody else's.
+func (p *pass) resolve(ctx context.Context, d decision) outcome {
+	if d.destination.Problem != nil {
+		return failed(p.destination.wrap(d.destination.Problem))
+	}
+	var there backend.Object
+	err := p.again.call(ctx, func() (err error) {
+		there, err = p.destination.Stat(ctx, p.destination.key(d.key))
+		return err
+	})
+	switch {
+	case absent(err):
+		return p.copy(ctx, d.key, backend.Condition{Absent: true}, d.known)
+	case err != nil:
+		return failed(p.destination.wrap(err))
+	}
+	if mk, ok := readMarker(there.Metadata); ok && mk.policy == p.policy.ID {
+		if mk.source == fingerprintOf(d.source) {
+			return outcome{kind: outcomeAdopted, entry: newEntry(d.key, &version{object: d.source}, there.Tag)}
+		}
+		return p.copy(ctx, d.key, backend.Condition{Match: there.Tag}, d.known)
+	}
+	if there.Size == d.source.Size {
+		if out, equal := p.compare(ctx, d, there); equal {
+			return out
+		}
+	}
+	if err := p.mayReplace(d.known, there); err != nil {
+		return failed(err)
+	}
+	return p.copy(ctx, d.key, backend.Condition{Match: there.Tag}, d.known)
+}
+
+// compare reads both sides of a key and adopts the destination's object if the
+// content is the same. A failure to read is left to the copy to report.
+func (p *pass) compare(ctx context.Context, d decision, there backend.Object) (outcome, bool) {
+	source, err := p.contentHash(ctx, p.source, d.key, d.source.Tag)
+	if err != nil {
+		return outcome{}, false
+	}
+	destination, err := p.contentHash(ctx, p.destination, d.key, there.Tag)
+	if err != nil || !bytes.Equal(source.hash, destination.hash) {
+		return outcome{}, false
+	}
+	entry := newEntry(d.key, source.version, there.Tag)
+	// Written by us if the ledger says so and the content is still ours.
+	entry.Adopted = !d.known || d.entry.Adopted
+	return outcome{kind: outcomeAdopted, entry: entry}, true
+}
+
+// hashed is the SHA-256 of one version's content.
+type hashed struct {
+	version *version
+	hash    []byte
+}
+
+func (p *pass) contentHash(ctx context.Context, e *endpoint, key string, tag backend.Tag) (hashed, error) {
+	object, r, err := e.Open(ctx, e.key(key), backend.OpenOptions{IfMatch: tag})
+	if err != nil {
+		return hashed{}, err
+	}
+	defer r.Close()
+	v := &version{object: object}
+	h := sha256.New()
+	if _, err := io.Copy(h, p.reader.wrap(ctx, v, r)); err != nil {
+		return hashed{}, err
+	}
+	return hashed{v, h.Sum(nil)}, nil
+}
+
+// rehash settles a key whose source has the same fingerprint under another
+// stamp: only another content is copied.
+func (p *pass) rehash(ctx context.Context, d decision) outcome {
+	expect := backend.Condition{Match: d.destination.Tag}
+	if len(d.entry.Digest) == 0 {
+		return p.copy(ctx, d.key, expect, true)
+	}
+	v, err := p.reader.digest(ctx, d.key)
+	switch {
+	case absent(err):
+		return outcome{kind: outcomeNone}
+	case err != nil && changed(err):
+		return p.copy(ctx, d.key, expect, true)
+	case err != nil:
+		return failed(p.source.wrap(err))
+	case !bytes.Equal(v.contentDigest(), d.entry.Digest):
+		return p.copy(ctx, d.key, expect, true)
+	}
+	entry := newEntry(d.key, v, d.destination.Tag)
+	entry.Adopted = d.entry.Adopted
+	return outcome{kind: outcomeUnchanged, entry: entry}
+}
+
+// mayReplace says whether the policy lets an object be replaced that it did
+// not write, as nil or as the error to report.
+func (p *pass) mayReplace(known bool, there backend.Object) error {
+	mode, class, setting := p.policy.Foreign, ErrForeignObject, "foreign"
+	if known {
+		mode, class, setting = p.policy.Drift, ErrDrift, "drift"
+	}
+	if mode == Overwrite {
+		return nil
+	}
+	return fmt.Errorf("%w (%d bytes, written %s); it was left alone: remove it, or set %s: overwrite in the policy",
+		class, there.Size, there.Modified.UTC().Format("2006-01-02T15:04:05Z"), setting)
+}

@@ -1,0 +1,236 @@
+package replication
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/objrepl/replication/internal/ledger"
+)
+
+// A SyncOption changes one pass.
+type SyncOption func(*syncOptions)
+
+type syncOptions struct {
+	forceDeletes bool
+}
+
+// ForceDeletes lets one pass delete past the brake, and with an empty source.
+func ForceDeletes() SyncOption { return func(o *syncOptions) { o.forceDeletes = true } }
+
+// SyncPolicy runs one pass of a policy, enabled or not. The result says what
+// was done, also beside an error: ErrObjectsFailed if the pass went through
+// but objects failed, ErrBrake or ErrEmptySource if deletions were held back,
+// ErrLocked if the policy runs elsewhere, or why the pass ended early. What
+// was copied by then is kept and not copied again.
+func (r *Replicator) SyncPolicy(ctx context.Context, id string, opts ...SyncOption) (SyncResult, error) {
+	p, err := r.Policy(id)
+	if err != nil {
+		return SyncResult{PolicyID: id}, err
+	}
+	return r.Sync(ctx, p, opts...)
+}
+
+// Sync runs one pass of a policy that is not stored; see SyncPolicy. Its
+// ledger, lock and status live under its id like those of a stored one.
+func (r *Replicator) Sync(ctx context.Context, p Policy, opts ...SyncOption) (SyncResult, error) {
+	result := SyncResult{PolicyID: p.ID}
+	leave, err := r.enter()
+	if err != nil {
+		return result, err
+	}
+	defer leave()
+	if err := r.validate(p); err != nil {
+		return result, err
+	}
+	if err := encryptionAvailable(p); err != nil {
+		return result, err
+	}
+	var options syncOptions
+	for _, opt := range opts {
+		opt(&options)
+	}
+	dir, err := openPolicyDir(r.state, p.ID)
+	if err != nil {
+		return result, err
+	}
+	defer dir.Close()
+	lock, err := lockPolicy(dir, p.ID)
+	if err != nil {
+		return result, err
+	}
+	result, err = r.locked(ctx, p, options, dir.Name())
+	return result, errors.Join(err, lock.unlock())
+}
+
+// locked runs the pass and remembers what came of it.
+func (r *Replicator) locked(ctx context.Context, p Policy, options syncOptions, dir string) (SyncResult, error) {
+	status, err := readStatus(r.state, p.ID)
+	if err != nil {
+		return SyncResult{PolicyID: p.ID}, err
+	}
+	if err := r.record(ctx, AuditRecord{Action: AuditPassStarted, PolicyID: p.ID}); err != nil {
+		return SyncResult{PolicyID: p.ID}, err
+	}
+	r.observe(Event{Type: EventStarted, PolicyID: p.ID})
+	started := time.Now()
+	result, weaker, err := r.pass(ctx, p, options, dir)
+	result.Duration = time.Since(started)
+
+	outcome := fmt.Sprintf("synced %d, adopted %d, deleted %d, failed %d", result.Synced, result.Adopted, result.Deleted, result.Failed)
+	if err != nil {
+		outcome = err.Error()
+	}
+	err = errors.Join(err, r.record(ctx, AuditRecord{Action: AuditPassFinished, PolicyID: p.ID, Outcome: outcome}))
+	status.add(result, err, weaker)
+	err = errors.Join(err, r.saveStatus(p.ID, status))
+	r.observe(Event{Type: EventFinished, PolicyID: p.ID, Err: err})
+	return result, err
+}
+
+func (r *Replicator) saveStatus(id string, s statusFile) error {
+	dir, err := openPolicyDir(r.state, id)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return writeStatus(dir, s)
+}
+
+// pass opens both sides and runs one pass between them.
+func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, dir string) (result SyncResult, weaker []string, err error) {
+	fail := func(err error) (SyncResult, []string, error) {
+		return SyncResult{PolicyID: p.ID}, weaker, fmt.Errorf("policy %q: %w", p.ID, err)
+	}
+	source, err := r.openEndpoint(ctx, "source", p.SourceBackend, p.SourceSettings, p.SourcePrefix)
+	if err != nil {
+		return fail(err)
+	}
+	defer source.Close()
+	destination, err := r.openEndpoint(ctx, "destination", p.DestinationBackend, p.DestinationSettings, p.destinationPrefix())
+	if err != nil {
+		return fail(err)
+	}
+	defer destination.Close()
+	weaker = destination.weaker()
+	if err := checkApart(source, destination); err != nil {
+		return fail(err)
+	}
+	pass, err := r.newPass(p, options, source, destination, dir)
+	if err != nil {
+		return fail(err)
+	}
+	defer pass.ledger.Close()
+	result, err = pass.run(ctx)
+	return result, weaker, err
+}
+
+func (r *Replicator) openEndpoint(ctx context.Context, role, name string, settings map[string]string, prefix string) (*endpoint, error) {
+	b, err := r.registry.open(ctx, name, settings)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", role, err)
+	}
+	e := newEndpoint(b, role, name, prefix)
+	if err := e.checkUsable(); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return e, nil
+}
+
+func (r *Replicator) newPass(p Policy, options syncOptions, source, destination *endpoint, dir string) (*pass, error) {
+	accept, err := compileFilter(p.Include, p.Exclude)
+	if err != nil {
+		return nil, err
+	}
+	brake, err := parseBrake(p.MaxDelete)
+	if err != nil {
+		return nil, err
+	}
+	l, err := ledger.Open(filepath.Join(dir, ledgerDir))
+	if err != nil {
+		return nil, err
+	}
+	failures, err := newFailures(filepath.Join(dir, failuresName))
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	pass := &pass{
+		policy: p, options: options, source: source, destination: destination,
+		again: r.again, workers: r.config.concurrency, accept: accept, brake: brake,
+		log: r.config.logger, audit: r.config.audit, observe: r.config.observer,
+		dir: dir, ledger: l, failures: failures, operation: rand.Text()[:12],
+	}
+	if p.Concurrency > 0 {
+		pass.workers = p.Concurrency
+	}
+	pass.reader = &sourceReader{
+		endpoint: source, memory: r.memory,
+		moved: func(n int) { pass.progress.doneBytes.Add(int64(n)) },
+	}
+	if p.Bandwidth > 0 {
+		pass.reader.limit = rate.NewLimiter(rate.Limit(p.Bandwidth), int(min(max(p.Bandwidth/10, 4<<10), 1<<20)))
+	}
+	return pass, nil
+}
+
+// SyncAll runs one pass of every enabled policy, one after the other, and
+// returns the sums under the PolicyID "all". One policy's failure does not
+// keep the others from running; the error joins them all.
+func (r *Replicator) SyncAll(ctx context.Context, opts ...SyncOption) (SyncResult, error) {
+	total := SyncResult{PolicyID: reservedID}
+	policies, err := r.Policies()
+	if err != nil {
+		return total, err
+	}
+	var errs []error
+	started := time.Now()
+	for _, p := range policies {
+		if !p.Enabled {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			errs = append(errs, err)
+			break
+		}
+		res, err := r.Sync(ctx, p, opts...)
+		errs = append(errs, err)
+		total.add(res)
+	}
+	total.Duration = time.Since(started)
+	return total, errors.Join(errs...)
+}
+
+// Status returns what is remembered of a policy's passes.
+func (r *Replicator) Status(id string) (Status, error) {
+	p, err := r.Policy(id)
+	if err != nil {
+		return Status{}, err
+	}
+	s, err := readStatus(r.state, id)
+	if err != nil {
+		return Status{}, err
+	}
+	return s.status(p), nil
+}
+
+func (r *Replicator) record(ctx context.Context, a AuditRecord) error {
+	if r.config.audit == nil {
+		return nil
+	}
+	a.Time = time.Now()
+	if err := r.config.audit.Record(context.WithoutCancel(ctx), a); err != nil {
+		return fmt.Errorf("audit log: %w", err)
+	}
+	return nil
+}
+
+func (r *Replicator) observe(e Event) {
+	if r.config.observer != nil {
+		r.config.observer(e)
+	}
+}

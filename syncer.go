@@ -1,0 +1,147 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/internal/ledger"
+)
+
+// maxMoves is how often a copy starts again because the source or the
+// destination moved on under it. An object that moves faster is left to the
+// next pass and counted as failed.
+const maxMoves = 5
+
+// errDestinationMoved: the write did not apply, since the destination had
+// another version than expected; the expectation was corrected.
+var errDestinationMoved = errors.New("destination object changed during the write")
+
+// A copying is the work of writing one key at the destination.
+//
+// The order is what makes it correct: the destination's tag was read first
+// (expect), then the source, and the write holds only on that tag. Another
+// writer who finishes in between makes the condition fail, so that nobody's
+// newer version is replaced by an older one.
+type copying struct {
+	pass      *pass
+	key       string
+	expect    backend.Condition
+	known     bool   // the ledger knows the key: a strange object there is drift
+	operation string // names this copy in the marker
+}
+
+// copy writes the current source version of a key, on the condition that the
+// destination still has what expect says.
+func (p *pass) copy(ctx context.Context, key string, expect backend.Condition, known bool) outcome {
+	c := &copying{pass: p, key: key, expect: expect, known: known, operation: p.nextOperation()}
+	for moves := 1; ; moves++ {
+		var out outcome
+		err := p.again.call(ctx, func() (err error) {
+			out, err = c.attempt(ctx)
+			return err
+		})
+		switch {
+		case err == nil:
+			return out
+		case moves < maxMoves && ctx.Err() == nil &&
+			(errors.Is(err, errSourceChanged) || errors.Is(err, errDestinationMoved)):
+			continue
+		case errors.Is(err, errSourceChanged), errors.Is(err, errDestinationMoved):
+			err = fmt.Errorf("%w, %d times; the next pass tries again", err, moves)
+		}
+		return failed(err)
+	}
+}
+
+// attempt reads the source's current version and writes it once. It returns an
+// error to be retried, errSourceChanged, errDestinationMoved, or one that is
+// final.
+func (c *copying) attempt(ctx context.Context) (outcome, error) {
+	p := c.pass
+	v, err := p.reader.open(ctx, c.key)
+	switch {
+	case absent(err):
+		// Gone since it was listed. The next pass lists again and decides.
+		return outcome{kind: outcomeNone}, nil
+	case err != nil && changed(err):
+		return outcome{}, errSourceChanged
+	case err != nil:
+		return outcome{}, p.source.wrap(err)
+	}
+	defer v.release()
+
+	mk := marker{policy: p.policy.ID, source: fingerprintOf(v.object), operation: c.operation}
+	written, err := p.destination.Put(ctx, p.destination.key(c.key), v.body, backend.PutOptions{
+		Metadata: mark(travelling(v.object.Metadata), mk, p.destination.props.MaxMetadata),
+		If:       p.destination.condition(c.expect),
+	})
+	if err == nil {
+		return c.done(v, written.Tag), nil
+	}
+	if readErr := v.readFailure(); readErr != nil {
+		if changed(readErr) {
+			return outcome{}, errSourceChanged
+		}
+		return outcome{}, p.source.wrap(readErr)
+	}
+	conflict := errors.Is(err, backend.ErrPrecondition) || errors.Is(err, fs.ErrExist)
+	if ctx.Err() != nil || (backend.Definite(err) && !conflict) {
+		return outcome{}, p.destination.wrap(err)
+	}
+	return c.look(ctx, v, mk, conflict, err)
+}
+
+// look finds out what a write did whose answer was lost or whose condition did
+// not hold, and what to expect of the next attempt.
+func (c *copying) look(ctx context.Context, v *version, mk marker, conflict bool, cause error) (outcome, error) {
+	p := c.pass
+	there, err := p.destination.Stat(ctx, p.destination.key(c.key))
+	switch {
+	case absent(err):
+		if c.expect.Match != "" {
+			c.expect = backend.Condition{Absent: true}
+			return outcome{}, errDestinationMoved
+		}
+		return outcome{}, p.destination.wrap(cause)
+	case err != nil:
+		return outcome{}, p.destination.wrap(errors.Join(cause, err))
+	}
+	theirs, marked := readMarker(there.Metadata)
+	switch {
+	case marked && theirs == mk:
+		return c.done(v, there.Tag), nil // it was applied after all
+	case !conflict && c.expect.Match != "" && there.Tag == c.expect.Match:
+		return outcome{}, p.destination.wrap(cause) // it was not applied
+	case marked && theirs.policy == p.policy.ID:
+		c.expect = backend.Condition{Match: there.Tag}
+		return outcome{}, errDestinationMoved
+	}
+	if err := p.mayReplace(c.known, there); err != nil {
+		return outcome{}, err
+	}
+	c.expect = backend.Condition{Match: there.Tag}
+	return outcome{}, errDestinationMoved
+}
+
+// done is the outcome of a write that the destination acknowledged.
+func (c *copying) done(v *version, tag backend.Tag) outcome {
+	return outcome{
+		kind:  outcomeSynced,
+		size:  v.object.Size,
+		entry: newEntry(c.key, v, tag),
+	}
+}
+
+func newEntry(key string, v *version, tag backend.Tag) *ledger.Entry {
+	return &ledger.Entry{
+		Key:            key,
+		SourceTag:      string(v.object.Tag),
+		SourceSize:     v.object.Size,
+		SourceStamp:    v.object.Stamp,
+		DestinationTag: string(tag),
+		Digest:         v.contentDigest(),
+	}
+}
