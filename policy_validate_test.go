@@ -44,7 +44,7 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		`source_prefix: "a/../b/" has a segment ".."`,
 		`destination_settings: unknown setting "buckets"; allowed are bucket, region, secret_key`,
 		`destination_settings: setting "region" is "mars"; allowed are`,
-		`destination_settings: setting "secret_key" is (secret): is too short`,
+		`destination_settings: setting "secret_key" is malformed`,
 		`destination_settings: missing setting "bucket" (the bucket)`,
 		`destination_prefix: begins with a slash, which stands for no prefix only on its own; write "x"`,
 		`include: "[" is not a glob`, `include: a glob is empty`, `exclude: "{a" is not a glob`,

@@ -16,7 +16,7 @@ import (
 
 var schema = backend.Schema{
 	{Name: "bucket", Required: true, Help: "the bucket's name"},
-	{Name: "secret_key", Secret: true, Check: func(v string) error {
+	{Name: "secret_key", Secret: true, Help: "at least 4 bytes", Check: func(v string) error {
 		if len(v) < 4 {
 			return errors.New("shorter than 4 bytes")
 		}
@@ -40,7 +40,7 @@ func TestValidateReportsEverythingAtOnce(t *testing.T) {
 		`missing setting "bucket" (the bucket's name)`,
 		`setting "style" is "flat"; allowed are path, virtual`,
 		`setting "region" is "eu west": has a space`,
-		`setting "secret_key" is (secret): shorter than 4 bytes`,
+		`setting "secret_key" is malformed (at least 4 bytes)`,
 	} {
 		assert.ErrorContains(t, err, fault)
 	}

@@ -66,6 +66,23 @@ func TestCommitReplaces(t *testing.T) {
 	require.ErrorIs(t, f.Commit("b"), os.ErrClosed)
 }
 
+func TestSealGoesAheadOfCommit(t *testing.T) {
+	root := newRoot(t)
+	f := write(t, root, ".", "x")
+	var before, after fs.FileInfo
+	require.NoError(t, f.Seal(Info(&before)))
+	_, err := f.Write(nil)
+	require.ErrorIs(t, err, os.ErrClosed)
+	require.NoError(t, f.Commit("a", Info(&after), Exclusive()))
+	require.Equal(t, before, after)
+	require.ErrorIs(t, f.Seal(), os.ErrClosed)
+	// What was not flushed cannot be later.
+	f = write(t, root, ".", "x")
+	require.NoError(t, f.Seal(NoSync()))
+	require.ErrorIs(t, f.Commit("b"), os.ErrClosed)
+	require.NoError(t, f.Commit("b", NoSync()))
+}
+
 func TestAbortLeavesNothingTwice(t *testing.T) {
 	root := newRoot(t)
 	f := write(t, root, ".", "x")

@@ -89,11 +89,8 @@ func (f *File) Commit(name string, opts ...Option) error {
 	if f.temp == "" {
 		return fmt.Errorf("commit %s: %w", name, os.ErrClosed)
 	}
-	if err := f.seal(!o.noSync); err != nil {
+	if err := f.seal(o); err != nil {
 		return err
-	}
-	if o.info != nil {
-		*o.info = f.info
 	}
 	// Open the directory before the file gets its name: a directory that
 	// cannot be opened then fails the commit while nothing has changed.
@@ -126,10 +123,27 @@ func (f *File) Commit(name string, opts ...Option) error {
 	return nil
 }
 
-// seal flushes and closes the file. The flush comes before the rename because
-// a file system may write a rename to disk before the bytes of the file, and
-// leave an empty or torn file under the final name after a power cut.
-func (f *File) seal(sync bool) error {
+// Seal flushes and closes the file ahead of Commit, which otherwise does it:
+// for callers that hold a lock while they commit.
+func (f *File) Seal(opts ...Option) error {
+	if f.temp == "" {
+		return fmt.Errorf("seal: %w", os.ErrClosed)
+	}
+	return f.seal(apply(opts))
+}
+
+// seal flushes before the rename because a file system may write a rename to
+// disk before the bytes of the file, and leave an empty or torn file under the
+// final name after a power cut.
+func (f *File) seal(o options) error {
+	err := f.flush(!o.noSync)
+	if err == nil && o.info != nil {
+		*o.info = f.info
+	}
+	return err
+}
+
+func (f *File) flush(sync bool) error {
 	if f.broken != nil {
 		return f.broken
 	}
