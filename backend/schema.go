@@ -142,7 +142,7 @@ func (s Setting) check(value string) error {
 	err := s.Check(value)
 	if err != nil && s.Secret {
 		// The error of a parser quotes what it could not parse.
-		return fmt.Errorf("setting %q is malformed (%s)", s.Name, s.Help)
+		return fmt.Errorf("setting %q is malformed, expected: %s", s.Name, s.Help)
 	}
 	if err != nil {
 		return fmt.Errorf("setting %q is %s: %w", s.Name, shown, err)

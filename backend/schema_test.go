@@ -40,7 +40,7 @@ func TestValidateReportsEverythingAtOnce(t *testing.T) {
 		`missing setting "bucket" (the bucket's name)`,
 		`setting "style" is "flat"; allowed are path, virtual`,
 		`setting "region" is "eu west": has a space`,
-		`setting "secret_key" is malformed (at least 4 bytes)`,
+		`setting "secret_key" is malformed, expected: at least 4 bytes`,
 	} {
 		assert.ErrorContains(t, err, fault)
 	}
