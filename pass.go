@@ -247,6 +247,7 @@ func (p *pass) detect(d *detector, deletions *deletions, yield func(decision) bo
 		case verdictCopy, verdictUnknown:
 			p.progress.plan(dec.source.Size)
 		}
+		p.progress.listed.Store(d.listed)
 		if !yield(dec) {
 			return nil // the pass was stopped; its context says why
 		}

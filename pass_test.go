@@ -559,3 +559,33 @@ func TestAPolicyThatEnablesEncryptionIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, ErrEncryptionUnavailable)
 	require.Empty(t, w.contents(w.destination))
 }
+
+func TestProgressMovesWithTheBytesAndEndsWithThePass(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.source, "large", strings.Repeat("x", 5*progressStep))
+	w.put(w.source, "small", "x")
+	w.mustSync()
+	partly := false
+	for _, e := range w.events {
+		partly = partly || e.Type == EventProgress && e.Progress.DoneBytes > 0 && e.Progress.DoneBytes < 5*progressStep
+	}
+	require.True(t, partly, "an event within the large object")
+	last := w.events[len(w.events)-1]
+	require.Equal(t, EventFinished, last.Type)
+	require.Equal(t, Progress{
+		Listed: 2, ListingDone: true, Planned: 2, PlannedBytes: 5*progressStep + 1, Done: 2, DoneBytes: 5*progressStep + 1,
+	}, last.Progress)
+}
+
+func TestAMarkerBesideOtherBytesIsNotBelieved(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.source, "k", "source")
+	w.mustSync()
+	there, err := w.destination.Store.Stat(t.Context(), "k")
+	require.NoError(t, err)
+	_, err = w.destination.Store.Put(t.Context(), "k", backend.Bytes([]byte("longer than the source")), backend.PutOptions{Metadata: *there.Metadata})
+	require.NoError(t, err)
+	_, err = w.sync()
+	require.ErrorIs(t, err, ErrDrift)
+	require.Equal(t, []string{"k=longer than the source"}, w.contents(w.destination))
+}

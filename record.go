@@ -96,6 +96,17 @@ func (p *pass) emit(e Event) {
 	p.observe(e)
 }
 
+// progressStep is how many bytes move between two events of progress.
+const progressStep = 1 << 20
+
+// moved counts bytes as they are read.
+func (p *pass) moved(n int) {
+	after := p.progress.doneBytes.Add(int64(n))
+	if after/progressStep != (after-int64(n))/progressStep {
+		p.emit(Event{Type: EventProgress})
+	}
+}
+
 // publish makes the detector's counts visible, and tells the observer.
 func (p *pass) publish(d *detector, done bool) {
 	p.progress.listed.Store(d.listed)

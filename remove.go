@@ -45,8 +45,7 @@ func (p *pass) stillOurs(ctx context.Context, key string, tag backend.Tag) (bool
 	if err != nil {
 		return false, err
 	}
-	mk, marked := readMarker(there.Metadata)
-	ours := marked && mk.policy == p.policy.ID
+	_, ours := p.ownMarker(there)
 	return there.Tag == tag && (ours || p.policy.Drift == Overwrite), nil
 }
 

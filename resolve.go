@@ -28,7 +28,7 @@ func (p *pass) resolve(ctx context.Context, d decision) outcome {
 	case err != nil:
 		return failed(p.destination.wrap(err))
 	}
-	if mk, ok := readMarker(there.Metadata); ok && mk.policy == p.policy.ID {
+	if mk, ours := p.ownMarker(there); ours {
 		if mk.source == fingerprintOf(d.source) {
 			return outcome{kind: outcomeAdopted, entry: newEntry(d.key, &version{object: d.source}, there.Tag)}
 		}
@@ -43,6 +43,13 @@ func (p *pass) resolve(ctx context.Context, d decision) outcome {
 		return failed(err)
 	}
 	return p.copy(ctx, d.key, backend.Condition{Match: there.Tag}, d.known)
+}
+
+// ownMarker returns the marker of an object that this policy wrote. The size
+// has to bear the marker out: somebody may have put other bytes beside it.
+func (p *pass) ownMarker(there backend.Object) (marker, bool) {
+	mk, marked := readMarker(there.Metadata)
+	return mk, marked && mk.policy == p.policy.ID && mk.source.size == there.Size
 }
 
 // compare reads both sides of a key and adopts the destination's object if the

@@ -79,7 +79,7 @@ func (r *Replicator) locked(ctx context.Context, p Policy, options syncOptions, 
 	}
 	r.observe(Event{Type: EventStarted, PolicyID: p.ID})
 	started := time.Now()
-	result, weaker, err := r.pass(ctx, p, options, dir)
+	result, progress, weaker, err := r.pass(ctx, p, options, dir)
 	result.Duration = time.Since(started)
 
 	outcome := fmt.Sprintf("synced %d, adopted %d, deleted %d, failed %d", result.Synced, result.Adopted, result.Deleted, result.Failed)
@@ -89,7 +89,7 @@ func (r *Replicator) locked(ctx context.Context, p Policy, options syncOptions, 
 	err = errors.Join(err, r.record(ctx, AuditRecord{Action: AuditPassFinished, PolicyID: p.ID, Outcome: outcome}))
 	status.add(result, err, weaker)
 	err = errors.Join(err, r.saveStatus(p.ID, status))
-	r.observe(Event{Type: EventFinished, PolicyID: p.ID, Err: err})
+	r.observe(Event{Type: EventFinished, PolicyID: p.ID, Err: err, Progress: progress})
 	return result, err
 }
 
@@ -103,9 +103,9 @@ func (r *Replicator) saveStatus(id string, s statusFile) error {
 }
 
 // pass opens both sides and runs one pass between them.
-func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, dir string) (result SyncResult, weaker []string, err error) {
-	fail := func(err error) (SyncResult, []string, error) {
-		return SyncResult{PolicyID: p.ID}, weaker, fmt.Errorf("policy %q: %w", p.ID, err)
+func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, dir string) (result SyncResult, progress Progress, weaker []string, err error) {
+	fail := func(err error) (SyncResult, Progress, []string, error) {
+		return SyncResult{PolicyID: p.ID}, progress, weaker, fmt.Errorf("policy %q: %w", p.ID, err)
 	}
 	source, err := r.openEndpoint(ctx, "source", p.SourceBackend, p.SourceSettings, p.SourcePrefix)
 	if err != nil {
@@ -127,7 +127,7 @@ func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, di
 	}
 	defer pass.ledger.Close()
 	result, err = pass.run(ctx)
-	return result, weaker, err
+	return result, pass.progress.snapshot(), weaker, err
 }
 
 func (r *Replicator) openEndpoint(ctx context.Context, role, name string, settings map[string]string, prefix string) (*endpoint, error) {
@@ -170,7 +170,7 @@ func (r *Replicator) newPass(p Policy, options syncOptions, source, destination 
 	}
 	pass.reader = &sourceReader{
 		endpoint: source, memory: r.memory,
-		moved: func(n int) { pass.progress.doneBytes.Add(int64(n)) },
+		moved: pass.moved,
 	}
 	if p.Bandwidth > 0 {
 		pass.reader.limit = rate.NewLimiter(rate.Limit(p.Bandwidth), int(min(max(p.Bandwidth/10, 4<<10), 1<<20)))

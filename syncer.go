@@ -109,13 +109,13 @@ func (c *copying) look(ctx context.Context, v *version, mk marker, conflict bool
 	case err != nil:
 		return outcome{}, p.destination.wrap(errors.Join(cause, err))
 	}
-	theirs, marked := readMarker(there.Metadata)
+	theirs, ours := p.ownMarker(there)
 	switch {
-	case marked && theirs == mk:
+	case ours && theirs == mk:
 		return c.done(v, there.Tag), nil // it was applied after all
 	case !conflict && c.expect.Match != "" && there.Tag == c.expect.Match:
 		return outcome{}, p.destination.wrap(cause) // it was not applied
-	case marked && theirs.policy == p.policy.ID:
+	case ours:
 		c.expect = backend.Condition{Match: there.Tag}
 		return outcome{}, errDestinationMoved
 	}
