@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/objrepl/replication"
+)
+
+// Cells of `list` are cut to these widths, so that the table stays one.
+const (
+	idWidth    = 40
+	placeWidth = 48
+)
+
+func (a *app) policyListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List all policies",
+		Args:  args(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd.Context(), func(_ context.Context, r *replication.Replicator) error {
+				policies, err := r.Policies()
+				if err != nil {
+					return err
+				}
+				list := struct {
+					Policies []replication.Policy `json:"policies"`
+					Count    int                  `json:"count"`
+				}{Policies: []replication.Policy{}}
+				for _, p := range policies {
+					list.Policies = append(list.Policies, r.Redacted(p))
+				}
+				list.Count = len(list.Policies)
+				return a.print(list, func(t *table) {
+					if list.Count == 0 {
+						a.console.Printf("no policies; add one with 'objstore replication add'\n")
+						return
+					}
+					t.row("ID", "SOURCE", "DESTINATION", "INTERVAL", "ENABLED", "LAST SYNC", "STATE")
+					for _, p := range list.Policies {
+						last, state := lastSync(r, p.ID)
+						t.row(shorten(p.ID, idWidth), shorten(source(p), placeWidth), shorten(destination(p), placeWidth),
+							interval(p), yesNo(p.Enabled), last, state)
+					}
+				})
+			})
+		},
+	}
+}
+
+func (a *app) policyGetCommand() *cobra.Command {
+	var id string
+	cmd := &cobra.Command{
+		Use:   "get",
+		Short: "Show a policy, its secrets as ***",
+		Args:  args(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd.Context(), func(_ context.Context, r *replication.Replicator) error {
+				p, err := r.Policy(id)
+				if err != nil {
+					return err
+				}
+				p = r.Redacted(p)
+				return a.print(p, func(t *table) { showPolicy(t, p, r) })
+			})
+		},
+	}
+	addIDFlag(cmd, &id)
+	need(cmd, "id")
+	return cmd
+}
+
+func showPolicy(t *table, p replication.Policy, r *replication.Replicator) {
+	t.field("id", p.ID)
+	t.field("enabled", yesNo(p.Enabled))
+	t.field("source", p.SourceBackend)
+	for _, name := range slices.Sorted(maps.Keys(p.SourceSettings)) {
+		t.field("  "+name, p.SourceSettings[name])
+	}
+	t.field("destination", p.DestinationBackend)
+	for _, name := range slices.Sorted(maps.Keys(p.DestinationSettings)) {
+		t.field("  "+name, p.DestinationSettings[name])
+	}
+	t.field("prefix", p.SourcePrefix)
+	t.field("destination prefix", p.DestinationPrefix)
+	t.field("include", strings.Join(p.Include, " "))
+	t.field("exclude", strings.Join(p.Exclude, " "))
+	t.field("interval", interval(p))
+	t.field("mode", p.Mode.String())
+	t.field("deletes", p.Deletes.String())
+	t.field("max delete", p.MaxDelete)
+	t.field("foreign", p.Foreign.String())
+	t.field("drift", p.Drift.String())
+	if p.Bandwidth > 0 {
+		t.field("bandwidth", humanBytes(p.Bandwidth)+"/s")
+	}
+	if p.Concurrency > 0 {
+		t.field("concurrency", strconv.Itoa(p.Concurrency))
+	}
+	last, state := lastSync(r, p.ID)
+	t.field("last sync", strings.TrimSpace(last+" "+state))
+}
+
+func source(p replication.Policy) string {
+	return place(p.SourceBackend, p.SourceSettings, p.SourcePrefix)
+}
+
+func destination(p replication.Policy) string {
+	prefix := p.DestinationPrefix
+	switch prefix {
+	case "":
+		prefix = p.SourcePrefix
+	case "/":
+		prefix = ""
+	}
+	return place(p.DestinationBackend, p.DestinationSettings, prefix)
+}
+
+// place is where one side of a policy is, as far as one cell goes.
+func place(backend string, settings map[string]string, prefix string) string {
+	where := settings[placeSettings[backend]]
+	switch {
+	case where == "":
+		where = backend
+	default:
+		where = backend + "://" + where
+	}
+	if prefix != "" {
+		where += "/" + prefix
+	}
+	return where
+}
+
+func interval(p replication.Policy) string {
+	if p.CheckInterval == 0 {
+		return "default"
+	}
+	return p.CheckInterval.String()
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// lastSync returns when a policy's last pass ended and how.
+func lastSync(r *replication.Replicator, id string) (when, state string) {
+	s, err := r.Status(id)
+	switch {
+	case err != nil:
+		return "", "unknown"
+	case s.SyncCount == 0 && s.LastSyncTime.IsZero():
+		return "never", ""
+	case s.LastError != "":
+		return localTime(s.LastSyncTime), "failed"
+	}
+	return localTime(s.LastSyncTime), "ok"
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/objrepl/replication"
+)
+
+func (a *app) policySyncCommand() *cobra.Command {
+	var (
+		id         string
+		all, force bool
+	)
+	cmd := &cobra.Command{
+		Use:   "sync",
+		Short: "Run one pass of a policy, or of all enabled ones",
+		Long: `Run one pass of a policy, enabled or not, or with --all of every enabled one.
+
+--concurrency and --bandwidth apply to this pass in place of the policy's own.
+With --all there is no --bandwidth, and --concurrency is for policies that have
+none of their own.`,
+		Args: args(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f := cmd.Flags()
+			switch {
+			case all == f.Changed("id"):
+				return usagef(helpHint(cmd), "give either --id=ID or --all")
+			case all && f.Changed("bandwidth"):
+				return usagef("set it with 'objstore replication update'", "--bandwidth does not go with --all: each policy has its own")
+			}
+			return a.runPass(cmd.Context(), all, func(ctx context.Context, r *replication.Replicator) (replication.SyncResult, error) {
+				if all {
+					res, err := r.SyncAll(ctx, forcing(force)...)
+					return res, asPasses(err)
+				}
+				if !f.Changed("bandwidth") && !f.Changed("concurrency") {
+					return r.SyncPolicy(ctx, id, forcing(force)...)
+				}
+				p, err := r.Policy(id)
+				if err != nil {
+					return replication.SyncResult{}, err
+				}
+				if f.Changed("bandwidth") {
+					p.Bandwidth = int64(a.bandwidth)
+				}
+				if f.Changed("concurrency") {
+					p.Concurrency = a.concurrency
+				}
+				return r.Sync(ctx, p, forcing(force)...)
+			})
+		},
+	}
+	addIDFlag(cmd, &id)
+	cmd.Flags().BoolVar(&all, "all", false, "every enabled policy")
+	addForceFlag(cmd.Flags(), &force)
+	return cmd
+}
