@@ -50,7 +50,7 @@ func MkdirAll(root *os.Root, dir string, perm fs.FileMode, opts ...Option) error
 // syncDir tolerates file systems that cannot flush a directory at all (some
 // FUSE and network ones): there is nothing else that could be done there.
 func syncDir(dir *os.File) error {
-	err := dir.Sync()
+	err := flushFile(dir)
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOTTY) {
 		return nil
 	}

@@ -1,7 +1,10 @@
+//go:build unix
+
 package durable
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -184,6 +187,46 @@ func TestMkdirAllRefusesAFileInTheWay(t *testing.T) {
 	require.NoError(t, WriteFile(root, "a", nil, 0o600))
 	require.Error(t, MkdirAll(root, "a/b", 0o777))
 	require.Error(t, MkdirAll(root, "a", 0o777))
+}
+
+// What a power cut leaves depends on what was flushed when: the bytes before
+// the name, each new directory's entry and then the file's.
+func TestFlushesComeInOrder(t *testing.T) {
+	root := newRoot(t)
+	var flushed []string
+	flushFile = func(f *os.File) error {
+		rel, err := filepath.Rel(root.Name(), f.Name())
+		require.NoError(t, err)
+		if strings.HasPrefix(filepath.Base(rel), TempPrefix) {
+			rel = "temp"
+		}
+		_, err = root.Lstat("d/e/a")
+		flushed = append(flushed, fmt.Sprint(filepath.Clean(rel), " ", err == nil))
+		return f.Sync()
+	}
+	t.Cleanup(func() { flushFile = (*os.File).Sync })
+	require.NoError(t, MkdirAll(root, "d/e", 0o777))
+	require.NoError(t, write(t, root, ".", "x").Commit("d/e/a"))
+	require.Equal(t, []string{". false", "d false", "temp false", "d/e true"}, flushed)
+	flushed = nil
+	require.NoError(t, MkdirAll(root, "d/f", 0o777, NoSync()))
+	require.NoError(t, write(t, root, ".", "x").Commit("d/e/a", NoSync()))
+	require.Empty(t, flushed)
+}
+
+func TestUnflushedDirectoryIsNotADefiniteFailure(t *testing.T) {
+	root := newRoot(t)
+	flushFile = func(f *os.File) error {
+		if info, err := f.Stat(); err == nil && info.IsDir() {
+			return syscall.EACCES
+		}
+		return f.Sync()
+	}
+	t.Cleanup(func() { flushFile = (*os.File).Sync })
+	err := write(t, root, ".", "x").Commit("a")
+	require.ErrorIs(t, err, ErrNotSynced)
+	require.NotErrorIs(t, err, fs.ErrPermission, "that would say that nothing happened")
+	require.Equal(t, "x", content(t, root, "a"))
 }
 
 func TestFailedFlushIsNotForgotten(t *testing.T) {

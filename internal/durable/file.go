@@ -151,7 +151,7 @@ func (f *File) flush(sync bool) error {
 		if f.closed {
 			return fmt.Errorf("commit: flush after an unflushed commit: %w", os.ErrClosed)
 		}
-		if err := f.File.Sync(); err != nil {
+		if err := flushFile(f.File); err != nil {
 			// After a failed fsync the kernel marks the pages clean: another
 			// fsync would succeed without the bytes being on disk.
 			f.broken = err
@@ -203,9 +203,12 @@ func (f *File) link(name string) error {
 	return err
 }
 
-// linkAt is a variable so that tests can stand in for a file system without
-// hard links.
-var linkAt = (*os.Root).Link
+// Variables, so that tests can watch the order of flushes and stand in for a
+// file system without hard links.
+var (
+	flushFile = (*os.File).Sync
+	linkAt    = (*os.Root).Link
+)
 
 // Abort closes and removes the temporary file. After Commit, or a second time,
 // it does nothing.

@@ -1,0 +1,171 @@
+package s3proto
+
+import (
+	"errors"
+	"io/fs"
+	"net/http"
+	"strings"
+
+	"github.com/objrepl/replication/backend"
+)
+
+const (
+	hintKey      = "check accessKey"
+	hintSecret   = "check secretKey"
+	hintToken    = "renew the credentials or sessionToken"
+	hintClock    = "the clock of this machine or of the store is wrong"
+	hintRegion   = "check region"
+	hintBucket   = "check bucket"
+	hintPolicy   = "the credentials lack a permission on the bucket"
+	hintKMS      = "check the encryption key and the permission to use it"
+	hintArchived = "the object is archived; restore it first"
+	hintEndpoint = "check endpoint"
+	hintInTheWay = "on this server another object is in the way: one's key continues the other's"
+)
+
+type meaning struct {
+	class error
+	hint  string
+}
+
+// codes is what S3's error codes mean, and those of servers like it
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html; MinIO:
+// cmd/api-errors.go; versitygw: s3err/s3err.go).
+var codes = map[string]meaning{
+	"NoSuchKey":         {class: fs.ErrNotExist},
+	"NoSuchVersion":     {class: fs.ErrNotExist},
+	"NoSuchBucket":      {backend.ErrStoreNotFound, hintBucket},
+	"InvalidBucketName": {backend.ErrStoreNotFound, hintBucket},
+
+	"AccessDenied":          {fs.ErrPermission, hintPolicy},
+	"AllAccessDisabled":     {fs.ErrPermission, hintPolicy},
+	"AccountProblem":        {class: fs.ErrPermission},
+	"NotSignedUp":           {class: fs.ErrPermission},
+	"InvalidAccessKeyId":    {fs.ErrPermission, hintKey},
+	"SignatureDoesNotMatch": {fs.ErrPermission, hintSecret},
+	"ExpiredToken":          {fs.ErrPermission, hintToken},
+	"InvalidToken":          {fs.ErrPermission, hintToken},
+	"TokenRefreshRequired":  {fs.ErrPermission, hintToken},
+	"RequestTimeTooSkewed":  {fs.ErrPermission, hintClock},
+	"RequestExpired":        {fs.ErrPermission, hintClock},
+	"InvalidObjectState":    {fs.ErrPermission, hintArchived},
+
+	// The right credentials at the wrong door: nothing but a change of the
+	// settings will help.
+	"AuthorizationHeaderMalformed":           {fs.ErrPermission, hintRegion},
+	"PermanentRedirect":                      {fs.ErrPermission, hintRegion},
+	"IllegalLocationConstraintException":     {fs.ErrPermission, hintRegion},
+	"InvalidRegion":                          {fs.ErrPermission, hintRegion},
+	"AuthorizationQueryParametersError":      {fs.ErrPermission, hintRegion},
+	"XMinioInsecureClientRequest":            {fs.ErrPermission, hintEndpoint},
+	"InsecureSSECustomerRequest":             {fs.ErrPermission, hintEndpoint},
+	"TemporaryRedirect":                      {backend.ErrUnavailable, hintRegion},
+	"PreconditionFailed":                     {class: backend.ErrPrecondition},
+	"ConditionalRequestConflict":             {class: backend.ErrUnavailable},
+	"OperationAborted":                       {class: backend.ErrUnavailable},
+	"BadDigest":                              {class: backend.ErrChecksum},
+	"InvalidDigest":                          {class: backend.ErrChecksum},
+	"XAmzContentChecksumMismatch":            {class: backend.ErrChecksum},
+	"XAmzContentSHA256Mismatch":              {class: backend.ErrChecksum},
+	"IncompleteBody":                         {class: backend.ErrChecksum},
+	"EntityTooLarge":                         {class: backend.ErrTooLarge},
+	"MaxMessageLengthExceeded":               {class: backend.ErrTooLarge},
+	"KeyTooLongError":                        {class: backend.ErrInvalidKey},
+	"InvalidURI":                             {class: backend.ErrInvalidKey},
+	"XMinioInvalidObjectName":                {class: backend.ErrInvalidKey},
+	"XMinioInvalidResourceName":              {class: backend.ErrInvalidKey},
+	"XMinioObjectExistsAsDirectory":          {backend.ErrInvalidKey, hintInTheWay},
+	"XMinioParentIsObject":                   {backend.ErrInvalidKey, hintInTheWay},
+	"ObjectParentIsFile":                     {backend.ErrInvalidKey, hintInTheWay},
+	"ExistingObjectIsDirectory":              {backend.ErrInvalidKey, hintInTheWay},
+	"DirectoryObjectContainsData":            {class: backend.ErrInvalidKey},
+	"MetadataTooLarge":                       {class: backend.ErrInvalidMetadata},
+	"RequestHeaderSectionTooLarge":           {class: backend.ErrInvalidMetadata},
+	"XMinioUnsupportedMetadata":              {class: backend.ErrInvalidMetadata},
+	"XMinioStorageFull":                      {class: backend.ErrNoSpace},
+	"XMinioAdminBucketQuotaExceeded":         {class: backend.ErrNoSpace},
+	"InsufficientStorage":                    {class: backend.ErrNoSpace},
+	"InsufficientCapacity":                   {class: backend.ErrNoSpace},
+	"QuotaExceeded":                          {class: backend.ErrNoSpace},
+	"NotImplemented":                         {class: errors.ErrUnsupported},
+	"MethodNotAllowed":                       {class: errors.ErrUnsupported},
+	"SlowDown":                               {class: backend.ErrThrottled},
+	"SlowDownRead":                           {class: backend.ErrThrottled},
+	"TooManyRequests":                        {class: backend.ErrThrottled},
+	"TooManyRequestsException":               {class: backend.ErrThrottled},
+	"Throttling":                             {class: backend.ErrThrottled},
+	"ThrottlingException":                    {class: backend.ErrThrottled},
+	"ThrottledException":                     {class: backend.ErrThrottled},
+	"RequestThrottled":                       {class: backend.ErrThrottled},
+	"RequestThrottledException":              {class: backend.ErrThrottled},
+	"RequestLimitExceeded":                   {class: backend.ErrThrottled},
+	"BandwidthLimitExceeded":                 {class: backend.ErrThrottled},
+	"KMS.ThrottlingException":                {class: backend.ErrThrottled},
+	"ProvisionedThroughputExceeded":          {class: backend.ErrThrottled},
+	"InternalError":                          {class: backend.ErrUnavailable},
+	"ServiceUnavailable":                     {class: backend.ErrUnavailable},
+	"RequestTimeout":                         {class: backend.ErrUnavailable},
+	"XMinioServerNotInitialized":             {class: backend.ErrUnavailable},
+	"XMinioBucketMetadataNotInitialized":     {class: backend.ErrUnavailable},
+	"XMinioIAMNotInitialized":                {class: backend.ErrUnavailable},
+	"Busy":                                   {class: backend.ErrUnavailable},
+	"ClientDisconnected":                     {class: backend.ErrUnavailable},
+	"KMS.InternalException":                  {class: backend.ErrUnavailable},
+	"KMS.DependencyTimeoutException":         {class: backend.ErrUnavailable},
+	"KMS.KeyUnavailableException":            {class: backend.ErrUnavailable},
+	"KMSKeyNotFoundException":                {fs.ErrPermission, hintKMS},
+	"InvalidEncryptionAlgorithmError":        {errors.ErrUnsupported, hintKMS},
+	"ServerSideEncryptionConfigurationError": {fs.ErrPermission, hintKMS},
+
+	// Not ErrThrottled, which promises that nothing was done: this is how MinIO
+	// says that a write lost its quorum, at whatever point
+	// (cmd/api-errors.go, errErasureWriteQuorum).
+	"SlowDownWrite": {class: backend.ErrUnavailable},
+}
+
+// classify returns what a code means or, where it says nothing, a status. The
+// class is nil for a 404 that may be that of an object or of its bucket, and
+// for anything unknown, whose outcome is then unknown too.
+func classify(code string, status int) (class error, hint string) {
+	if m, ok := codes[code]; ok {
+		return m.class, m.hint
+	}
+	if strings.HasPrefix(code, "KMS.") {
+		return fs.ErrPermission, hintKMS
+	}
+	switch status {
+	case http.StatusBadRequest:
+		// A HEAD's answer has no body to say more.
+		return nil, "check the credentials and region"
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return fs.ErrPermission, hintPolicy
+	case http.StatusProxyAuthRequired:
+		return fs.ErrPermission, "the proxy wants credentials"
+	case http.StatusPreconditionFailed:
+		return backend.ErrPrecondition, ""
+	case http.StatusRequestTimeout, http.StatusConflict:
+		return backend.ErrUnavailable, ""
+	case http.StatusRequestEntityTooLarge:
+		return backend.ErrTooLarge, ""
+	case http.StatusRequestHeaderFieldsTooLarge:
+		return backend.ErrInvalidMetadata, ""
+	case http.StatusRequestURITooLong:
+		return backend.ErrInvalidKey, ""
+	case http.StatusTooManyRequests:
+		return backend.ErrThrottled, ""
+	case http.StatusInsufficientStorage:
+		return backend.ErrNoSpace, ""
+	case http.StatusNotImplemented, http.StatusMethodNotAllowed:
+		return errors.ErrUnsupported, ""
+	case http.StatusMovedPermanently, http.StatusPermanentRedirect:
+		return fs.ErrPermission, hintRegion
+	case http.StatusFound, http.StatusTemporaryRedirect:
+		return backend.ErrUnavailable, hintRegion
+	}
+	if status >= 500 {
+		// A bare 503 too: it may come from a proxy whose server died over a
+		// write, so nobody can promise that nothing was done.
+		return backend.ErrUnavailable, ""
+	}
+	return nil, ""
+}

@@ -1,0 +1,170 @@
+package s3proto
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/objrepl/replication/backend"
+)
+
+// A fault is a request that failed.
+type fault struct {
+	op, backend, key string
+
+	// What the store answered; status is 0 where it did not.
+	status        int
+	header        http.Header
+	code, message string // of the error document, empty where there was none
+
+	err    error // of the connection, where there was no answer
+	unsent error // why nothing was sent; it is the whole error then
+
+	class error // unless nil, what it comes to
+	hint  string
+}
+
+const (
+	// maxMessage bounds what is repeated of a server's message.
+	maxMessage = 300
+	// maxDocument bounds an error document.
+	maxDocument = 64 << 10
+)
+
+// read takes in an answer that says no, and closes it.
+func (f *fault) read(method string, res *http.Response) {
+	defer res.Body.Close()
+	f.status, f.header = res.StatusCode, res.Header
+	if method == http.MethodHead {
+		// MinIO's way to say what the body of a HEAD cannot
+		// (cmd/api-response.go, writeErrorResponseHeadersOnly).
+		f.code = res.Header.Get("X-Minio-Error-Code")
+		f.message = strings.Trim(res.Header.Get("X-Minio-Error-Desc"), `"`)
+		return
+	}
+	document, err := io.ReadAll(io.LimitReader(res.Body, maxDocument))
+	if err == nil {
+		f.code, f.message = readError(document)
+	}
+}
+
+// error is the one place where answers become errors. If ctx has ended before
+// there was one, that is the cause, whatever it looked like.
+func (f *fault) error(ctx context.Context) *backend.Error {
+	out := &backend.Error{Op: f.op, Backend: f.backend, Key: f.key, Hint: f.hint}
+	switch {
+	case f.status == 0 && ctx.Err() != nil:
+		out.Err, out.Hint = ctx.Err(), ""
+	case f.unsent != nil:
+		out.Err = f.unsent
+	case f.status == 0:
+		out.Err, out.Hint = connectionError(f.err)
+	default:
+		class, hint := classify(f.code, f.status)
+		if region := f.header.Get("X-Amz-Bucket-Region"); region != "" && hint == hintRegion {
+			hint = "set region to " + region
+		}
+		if f.class != nil {
+			class = f.class
+		}
+		if out.Hint == "" {
+			out.Hint = hint
+		}
+		out.RetryAfter = retryAfter(f.header, time.Now())
+		out.Err = withClass(class, f.words())
+	}
+	return out
+}
+
+// ambiguous says whether the answer is a 404 that does not tell an absent
+// object from an absent bucket.
+func (f *fault) ambiguous() bool {
+	if f.status != http.StatusNotFound || f.class != nil {
+		return false
+	}
+	class, _ := classify(f.code, f.status)
+	return class == nil
+}
+
+// words puts what the store said on one line of bounded length.
+func (f *fault) words() string {
+	message := strings.Join(strings.FieldsFunc(f.message, isControl), " ")
+	message = strings.TrimRight(strings.ToValidUTF8(message[:min(len(message), maxMessage)], ""), ". ")
+	if message == "" {
+		message = http.StatusText(f.status)
+	}
+	if message == "" {
+		message = "the store refused"
+	}
+	details := []string{fmt.Sprintf("HTTP %d", f.status)}
+	if f.code != "" {
+		details = append([]string{strings.ToValidUTF8(f.code[:min(len(f.code), 100)], "")}, details...)
+	}
+	if id := f.header.Get("X-Amz-Request-Id"); id != "" && len(id) < 100 {
+		details = append(details, "request "+id)
+	}
+	return fmt.Sprintf("%s (%s)", message, strings.Join(details, ", "))
+}
+
+// connectionError classes a request that got no answer.
+func connectionError(err error) (error, string) {
+	if errors.Is(err, fs.ErrClosed) {
+		return err, ""
+	}
+	return withClass(backend.ErrUnavailable, plainText(err)), "check endpoint and the network to it"
+}
+
+// withClass never wraps the original error: a dial that times out in the net
+// package claims to be context.DeadlineExceeded, which would make it final.
+func withClass(class error, text string) error {
+	if class == nil {
+		return errors.New(text)
+	}
+	return fmt.Errorf("%w: %s", class, text)
+}
+
+// plainText is what an error says, without the URL that it was about.
+func plainText(err error) string {
+	if err == nil {
+		return "the request failed"
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return err.Error()
+}
+
+// readError reads an error document, or nothing where it is none.
+func readError(document []byte) (code, message string) {
+	s := scanner{data: document}
+	depth, isError := 0, false
+	for {
+		t, err := s.next()
+		switch {
+		case err != nil || t.kind == endOfData:
+			return code, message
+		case t.kind == open:
+			if depth++; depth == 1 {
+				isError = string(t.name) == "Error"
+			}
+		case t.kind == shut:
+			depth--
+			if !isError || depth != 1 {
+				continue
+			}
+			switch string(t.name) {
+			case "Code":
+				code, _ = unescape(t.text)
+			case "Message":
+				message, _ = unescape(t.text)
+			}
+		}
+	}
+}

@@ -1,0 +1,55 @@
+package s3proto
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/objrepl/replication/backend"
+)
+
+// tagOf is an ETag without its quotes.
+func tagOf(etag string) backend.Tag { return backend.Tag(strings.Trim(strings.TrimSpace(etag), `"`)) }
+
+// etagOf is a tag with its quotes, as If-Match wants it.
+func etagOf(tag backend.Tag) string { return `"` + string(tag) + `"` }
+
+// objectOf reads the headers of a HEAD or GET. Start is the first byte of the
+// body that comes with them, 0 unless the answer is a range.
+func objectOf(key string, status int, h http.Header) (o backend.Object, start int64, err error) {
+	size := h.Get("Content-Length")
+	if status == http.StatusPartialContent {
+		var span string
+		span, size, _ = strings.Cut(strings.TrimPrefix(h.Get("Content-Range"), "bytes "), "/")
+		first, _, _ := strings.Cut(span, "-")
+		if start, err = strconv.ParseInt(first, 10, 64); err != nil {
+			return o, 0, fmt.Errorf("%w: the answer's Content-Range is %q", backend.ErrUnavailable, h.Get("Content-Range"))
+		}
+	}
+	o = backend.Object{Key: key, Tag: tagOf(h.Get("ETag"))}
+	if o.Size, err = strconv.ParseInt(size, 10, 64); err != nil || o.Size < 0 {
+		return o, 0, fmt.Errorf("%w: the answer names no size", backend.ErrUnavailable)
+	}
+	if o.Tag == "" {
+		return o, 0, fmt.Errorf("%w: the answer has no ETag", backend.ErrUnavailable)
+	}
+	// Modified is a hint; a server that writes it in another form gives none.
+	o.Modified, _ = http.ParseTime(h.Get("Last-Modified"))
+	metadata := getMetadata(h)
+	o.Metadata = &metadata
+	return o, start, nil
+}
+
+// retryAfter reads a Retry-After header, in seconds or as a date.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.Atoi(value); err == nil {
+		return time.Duration(min(max(seconds, 0), 24*3600)) * time.Second
+	}
+	if t, err := http.ParseTime(value); err == nil {
+		return max(t.Sub(now), 0)
+	}
+	return 0
+}

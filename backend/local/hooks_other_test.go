@@ -1,0 +1,7 @@
+//go:build !linux
+
+package local
+
+import "testing"
+
+func useWalk(*testing.T) {}

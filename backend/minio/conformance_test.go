@@ -1,0 +1,43 @@
+package minio_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/objrepl/replication/backend/internal/s3test"
+	"github.com/objrepl/replication/backend/minio"
+	"github.com/objrepl/replication/internal/testutil"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(testutil.Suite(m, testutil.ServerMinIO, testutil.ServerVersityGW))
+}
+
+func TestKeepsTheContractOnMinIO(t *testing.T) {
+	s3test.Conform(t, minio.Driver, testutil.SharedMinIO(t), s3test.MinIO)
+}
+
+func TestKeepsTheContractOnVersityGW(t *testing.T) {
+	s3test.Conform(t, minio.Driver, testutil.SharedVersityGW(t), s3test.VersityGW)
+}
+
+func TestEveryOperationIsOneRequest(t *testing.T) {
+	s3test.CountsRequests(t, minio.Driver, testutil.SharedMinIO(t))
+}
+
+func TestFailuresAreNotRetried(t *testing.T) { s3test.SendsOnce(t, minio.Driver) }
+
+func TestMissingBucketIsNoMissingObject(t *testing.T) { s3test.TellsBucketFromObject(t, minio.Driver) }
+
+func TestOnlyAListingIsAListing(t *testing.T) { s3test.RefusesFalseListings(t, minio.Driver) }
+
+func TestBrokenBodiesAreReported(t *testing.T) { s3test.ReportsBrokenBodies(t, minio.Driver) }
+
+func TestSecretsAreNeverShown(t *testing.T) { s3test.KeepsSecrets(t, minio.Driver) }
+
+func BenchmarkPut4KiB(b *testing.B) {
+	s3test.BenchmarkPut4KiB(b, minio.Driver, testutil.SharedMinIO(b))
+}
+
+func BenchmarkList(b *testing.B) { s3test.BenchmarkList(b, minio.Driver, testutil.SharedMinIO(b)) }
