@@ -62,21 +62,6 @@ func (p *pass) finishOne(ctx context.Context, d decision, out outcome) outcome {
 	return out
 }
 
-// collect writes outcomes to the ledger, in key order, after the destination
-// acknowledged them.
-func (p *pass) collect(d decision, out outcome) {
-	var err error
-	switch {
-	case out.entry != nil:
-		err = p.update.Put(*out.entry)
-	case out.forget:
-		err = p.update.Delete(d.key)
-	}
-	if err != nil {
-		p.stop(fmt.Errorf("write ledger: %w", err))
-	}
-}
-
 // record keeps the audit trail. A pass that cannot keep it stops.
 func (p *pass) record(ctx context.Context, r AuditRecord) {
 	if p.audit == nil {
@@ -105,14 +90,6 @@ func (p *pass) moved(n int) {
 	if after/progressStep != (after-int64(n))/progressStep {
 		p.emit(Event{Type: EventProgress})
 	}
-}
-
-// publish makes the detector's counts visible, and tells the observer.
-func (p *pass) publish(d *detector, done bool) {
-	p.progress.listed.Store(d.listed)
-	p.progress.detected.Store(d.unchanged)
-	p.progress.listingDone.Store(done)
-	p.emit(Event{Type: EventProgress})
 }
 
 // counters hold a Progress while the workers move it.

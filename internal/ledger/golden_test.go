@@ -1,8 +1,6 @@
 package ledger
 
 import (
-	"crypto/sha256"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -50,18 +48,5 @@ func TestTheGoldenLedgerIsStillRead(t *testing.T) {
 			got[i].Digest = nil
 		}
 		require.Equal(t, want[i], got[i])
-	}
-}
-
-// benchEntry looks like a file replicated to a bucket.
-func benchEntry(i int) Entry {
-	h := sha256.Sum256(fmt.Append(nil, i))
-	return Entry{
-		Key:            fmt.Sprintf("photos/2026/%02d/img-%08d.jpg", i/100_000, i),
-		SourceTag:      fmt.Sprintf("%x.%x.1000", 0x18a0000000000000+uint64(h[0])<<24+uint64(i)<<10, 1_000_000+i),
-		SourceSize:     4096,
-		SourceStamp:    fmt.Sprintf("%x", 0x18a0000000000000+uint64(h[0])<<24+uint64(i)<<10),
-		DestinationTag: fmt.Sprintf("%x", h[:16]),
-		Digest:         h[16:],
 	}
 }
