@@ -38,7 +38,11 @@ func (p *pass) remove(ctx context.Context, k keptDeletion) outcome {
 // deleted although the ledger names another: our own write from a pass that
 // was cut short, or drift that the policy has overwritten.
 func (p *pass) stillOurs(ctx context.Context, key string, tag backend.Tag) (bool, error) {
-	there, err := p.destination.Stat(ctx, key)
+	var there backend.Object
+	err := p.again.call(ctx, func() (err error) {
+		there, err = p.destination.Stat(ctx, key)
+		return err
+	})
 	if absent(err) {
 		return true, nil // and then deleting it does nothing
 	}
@@ -70,7 +74,10 @@ func (p *pass) deleteTag(ctx context.Context, key string, tag backend.Tag) error
 // the source would not tell it from one that was there all along.
 func (p *pass) lookAfterDelete(ctx context.Context, key string) outcome {
 	gone := outcome{kind: outcomeDeleted, forget: true}
-	_, err := p.source.Stat(ctx, p.source.key(key))
+	err := p.again.call(ctx, func() error {
+		_, err := p.source.Stat(ctx, p.source.key(key))
+		return err
+	})
 	if err != nil {
 		// Absent, or unknown: without an entry the next pass copies what it lists.
 		return gone

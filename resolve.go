@@ -35,7 +35,7 @@ func (p *pass) resolve(ctx context.Context, d decision) outcome {
 		return p.copy(ctx, d.key, backend.Condition{Match: there.Tag}, d.known)
 	}
 	if there.Size == d.source.Size {
-		if out, equal := p.compare(ctx, d, there); equal {
+		if out, settled := p.compare(ctx, d, there); settled {
 			return out
 		}
 	}
@@ -53,14 +53,19 @@ func (p *pass) ownMarker(there backend.Object) (marker, bool) {
 }
 
 // compare reads both sides of a key and adopts the destination's object if the
-// content is the same. A failure to read is left to the copy to report.
+// content is the same. It returns false where that is not so, or where a side
+// has moved on. A side that cannot be read fails the object: nobody knows then
+// that it is somebody else's.
 func (p *pass) compare(ctx context.Context, d decision, there backend.Object) (outcome, bool) {
 	source, err := p.contentHash(ctx, p.source, d.key, d.source.Tag)
 	if err != nil {
-		return outcome{}, false
+		return failed(p.source.wrap(err)), !changed(err) && !absent(err)
 	}
 	destination, err := p.contentHash(ctx, p.destination, d.key, there.Tag)
-	if err != nil || !bytes.Equal(source.hash, destination.hash) {
+	if err != nil {
+		return failed(p.destination.wrap(err)), !changed(err) && !absent(err)
+	}
+	if !bytes.Equal(source.hash, destination.hash) {
 		return outcome{}, false
 	}
 	entry := newEntry(d.key, source.version, there.Tag)
@@ -75,7 +80,15 @@ type hashed struct {
 	hash    []byte
 }
 
-func (p *pass) contentHash(ctx context.Context, e *endpoint, key string, tag backend.Tag) (hashed, error) {
+func (p *pass) contentHash(ctx context.Context, e *endpoint, key string, tag backend.Tag) (out hashed, err error) {
+	err = p.again.call(ctx, func() (err error) {
+		out, err = p.hashOnce(ctx, e, key, tag)
+		return err
+	})
+	return out, err
+}
+
+func (p *pass) hashOnce(ctx context.Context, e *endpoint, key string, tag backend.Tag) (hashed, error) {
 	object, r, err := e.Open(ctx, e.key(key), backend.OpenOptions{IfMatch: tag})
 	if err != nil {
 		return hashed{}, err
@@ -96,7 +109,11 @@ func (p *pass) rehash(ctx context.Context, d decision) outcome {
 	if len(d.entry.Digest) == 0 {
 		return p.copy(ctx, d.key, expect, true)
 	}
-	v, err := p.reader.digest(ctx, d.key)
+	var v *version
+	err := p.again.call(ctx, func() (err error) {
+		v, err = p.reader.digest(ctx, d.key)
+		return err
+	})
 	switch {
 	case absent(err):
 		return outcome{kind: outcomeNone}

@@ -262,10 +262,12 @@ func (s *sourceReader) digest(ctx context.Context, key string) (*version, error)
 }
 
 // changed reports whether err says that the source moved on while it was read,
-// so that the current version is to be copied from the start.
+// so that the current version is to be copied from the start. A body that ended
+// early with its connection says nothing of the kind: drivers then call the
+// store unavailable, and the same is tried again after a pause.
 func changed(err error) bool {
 	return errors.Is(err, errSourceChanged) || errors.Is(err, backend.ErrPrecondition) ||
-		errors.Is(err, io.ErrUnexpectedEOF)
+		errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, backend.ErrUnavailable)
 }
 
 // absent reports whether err is a store's definite word that an object is not
