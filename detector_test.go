@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"runtime"
 	"runtime/metrics"
 	"testing"
@@ -63,9 +64,9 @@ func detectGenerated(tb testing.TB, n int) (peak uint64) {
 	cursor, err := l.Read(tb.Context(), "", "")
 	require.NoError(tb, err)
 	defer cursor.Close()
-	source := startLister(tb.Context(), &endpoint{Backend: generated{n: n}}, shard{}, defaultRetrier)
+	source := startLister(tb.Context(), &endpoint{Backend: generated{n: n}}, shard{}, defaultRetrier, newOutage("", 0, slog.New(slog.DiscardHandler)))
 	defer source.stop()
-	destination := startLister(tb.Context(), &endpoint{Backend: generated{n: n}}, shard{}, defaultRetrier)
+	destination := startLister(tb.Context(), &endpoint{Backend: generated{n: n}}, shard{}, defaultRetrier, newOutage("", 0, slog.New(slog.DiscardHandler)))
 	defer destination.stop()
 	d := newDetector(source, destination, cursor, func(string) bool { return true })
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}

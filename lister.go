@@ -28,19 +28,19 @@ type lister struct {
 
 // startLister begins to list what one side of a policy has in a shard. The
 // caller stops it.
-func startLister(ctx context.Context, e *endpoint, part shard, again retrier) *lister {
+func startLister(ctx context.Context, e *endpoint, part shard, again retrier, weather *outage) *lister {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &lister{prefix: e.prefix, pages: make(chan []backend.Object, pagesAhead), cancel: cancel}
 	l.wait.Go(func() {
 		defer close(l.pages)
-		l.err = e.wrap(l.run(ctx, e, part, again))
+		l.err = e.wrap(l.run(ctx, e, part, again, weather))
 	})
 	return l
 }
 
 // run lists to the end, resuming behind the last key it got when the store
 // fails for a while.
-func (l *lister) run(ctx context.Context, e *endpoint, part shard, again retrier) error {
+func (l *lister) run(ctx context.Context, e *endpoint, part shard, again retrier, weather *outage) error {
 	after, until := "", ""
 	if part.after != "" {
 		after = e.key(part.after)
@@ -48,7 +48,7 @@ func (l *lister) run(ctx context.Context, e *endpoint, part shard, again retrier
 	if part.until != "" {
 		until = e.key(part.until)
 	}
-	return again.do(ctx, func() (progress bool, err error) {
+	list := func() (progress bool, err error) {
 		for page, err := range e.List(ctx, backend.ListOptions{Prefix: l.prefix, After: after, Until: until}) {
 			if err != nil {
 				return progress, err
@@ -63,6 +63,7 @@ func (l *lister) run(ctx context.Context, e *endpoint, part shard, again retrier
 				continue
 			}
 			progress = true
+			weather.fine()
 			select {
 			case l.pages <- page:
 			case <-ctx.Done():
@@ -70,7 +71,18 @@ func (l *lister) run(ctx context.Context, e *endpoint, part shard, again retrier
 			}
 		}
 		return progress, ctx.Err()
-	})
+	}
+	for {
+		since := weather.recoveries.Load()
+		err := again.do(ctx, list)
+		if err == nil {
+			weather.fine()
+			return nil
+		}
+		if !weather.waitOut(ctx, since, err) {
+			return err
+		}
+	}
 }
 
 // read returns the next object and its key without the prefix, or io.EOF after

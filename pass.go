@@ -38,7 +38,8 @@ type pass struct {
 	keep     context.Context // for what has to be kept of a pass that is stopped
 	failures *failures
 	progress counters
-	outage   outage
+	outage   *outage
+	full     atomic.Int64 // objects in a row that found the store full
 
 	operation  string        // begins the names of this pass's writes
 	operations atomic.Int64  // numbers them
@@ -142,7 +143,9 @@ func (p *pass) deleteAll(ctx context.Context, seen *scanned) error {
 	keep := p.checkpoints()
 	for _, d := range seen.deletions {
 		p.pool.run(ctx, window, deleteDecisions(d), func(dec decision) outcome {
-			return p.finishOne(ctx, dec, p.remove(ctx, keptDeletion{dec.key, string(dec.destination.Tag), dec.entry.DestinationTag}))
+			return p.finishOne(ctx, dec, p.settle(ctx, func() outcome {
+				return p.remove(ctx, keptDeletion{dec.key, string(dec.destination.Tag), dec.entry.DestinationTag})
+			}))
 		}, keep.collect)
 		if d.err != nil {
 			return errors.Join(d.err, keep.close())

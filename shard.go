@@ -124,9 +124,9 @@ func (p *pass) scanShardOnce(ctx context.Context, part shard, ahead int, deletio
 		return err
 	}
 	defer func() { err = errors.Join(err, cursor.Close()) }()
-	source := startLister(ctx, p.source, part, p.again)
+	source := startLister(ctx, p.source, part, p.again, p.outage)
 	defer source.stop()
-	destination := startLister(ctx, p.destination, part, p.again)
+	destination := startLister(ctx, p.destination, part, p.again, p.outage)
 	defer destination.stop()
 
 	d := newDetector(source, destination, cursor, p.accept)
@@ -150,7 +150,7 @@ func (p *pass) scanShardOnce(ctx context.Context, part shard, ahead int, deletio
 		})
 	}
 	p.pool.run(ctx, ahead, decisions, func(dec decision) outcome {
-		return p.finishOne(ctx, dec, p.work(ctx, dec))
+		return p.finishOne(ctx, dec, p.settle(ctx, func() outcome { return p.work(ctx, dec) }))
 	}, keep.collect)
 	publish()
 	*counts = d.counts
