@@ -72,7 +72,7 @@ func (o Options) normal() (Options, error) {
 	for _, d := range o.Expect {
 		known("Expect", d.Check)
 		if strings.TrimSpace(d.Source) == "" {
-			faults = append(faults, fmt.Errorf("deviation %q in Expect has no source", d.Check))
+			faults = append(faults, fmt.Errorf("option Expect: %q has no source", d.Check))
 		}
 	}
 	for _, name := range o.Only {
