@@ -199,7 +199,7 @@ func (d *detector) decidePresent(dec *decision, hasDestination bool) bool {
 		dec.verdict = verdictUnknown
 	case string(dec.source.Tag) != e.SourceTag || dec.source.Size != e.SourceSize:
 		dec.verdict = verdictCopy
-	case dec.source.Stamp != e.SourceStamp:
+	case dec.source.Stamp != e.SourceStamp || !backend.Settled(e.SourceStamp):
 		dec.verdict = verdictRehash
 	default:
 		d.unchanged++

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -157,7 +158,10 @@ func (s *sourceReader) reopen(ctx context.Context, v *version, offset int64) (io
 	if err != nil {
 		return nil, err
 	}
-	if object.Stamp != v.object.Stamp {
+	// A stamp that has settled meanwhile is the same one. What changed within
+	// its granularity is for the next pass to find, which looks again since the
+	// ledger keeps the stamp unsettled.
+	if strings.TrimSuffix(object.Stamp, "~") != strings.TrimSuffix(v.object.Stamp, "~") {
 		r.Close()
 		return nil, errSourceChanged
 	}

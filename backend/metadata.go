@@ -31,7 +31,9 @@ type Metadata struct {
 }
 
 // ReservedPrefix begins the names in Metadata.User that belong to this
-// library. Source objects cannot pass such names on.
+// library. They speak of the very bytes they were put with: a store in which
+// bytes can be changed in place drops them then. Source objects cannot pass
+// such names on.
 const ReservedPrefix = "objrepl-"
 
 // ModTimeKey is the user metadata name under which object stores keep

@@ -1,6 +1,9 @@
 package backend
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // A Tag is a store's opaque name of one version of an object, comparable only
 // with other tags of that object in that store. The empty Tag is no tag.
@@ -20,6 +23,9 @@ type Object struct {
 	// equal Tag and Stamp describe the same bytes and metadata; with an equal
 	// Tag alone, the content has to be looked at again. Empty where the Tag
 	// says it all, as in every object store.
+	//
+	// A Stamp that ends in "~" is not settled: it is so young that another
+	// change could still carry the same one, and it proves nothing.
 	Stamp string
 	// Modified is when the store says the version was written, to whatever
 	// precision this kind of answer has. It is a hint for people: nothing is
@@ -35,3 +41,6 @@ type Object struct {
 	// that begins with Key, and those keys are missing from the listing.
 	Problem error
 }
+
+// Settled reports whether a Stamp proves anything when it comes again.
+func Settled(stamp string) bool { return !strings.HasSuffix(stamp, "~") }

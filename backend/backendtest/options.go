@@ -72,7 +72,7 @@ func (o Options) normal() (Options, error) {
 	for _, d := range o.Expect {
 		known("Expect", d.Check)
 		if strings.TrimSpace(d.Source) == "" {
-			faults = append(faults, fmt.Errorf("Expect %q has no source", d.Check))
+			faults = append(faults, fmt.Errorf("option Expect: %q has no source", d.Check))
 		}
 	}
 	for _, name := range o.Only {
@@ -86,7 +86,7 @@ func (o Options) normal() (Options, error) {
 	setDefault(&o.Timeout, 2*time.Minute)
 	setDefault(&o.Grace, 10*time.Second)
 	if o.Objects < 10 || o.LargeSize < 1<<10 || o.Timeout < 0 || o.Grace < 0 {
-		faults = append(faults, errors.New("Objects is less than 10, LargeSize less than 1 KiB, or a duration negative"))
+		faults = append(faults, errors.New("option Objects is less than 10, LargeSize less than 1 KiB, or a duration negative"))
 	}
 	return o, errors.Join(faults...)
 }

@@ -52,12 +52,12 @@ func (s *store) fail(op, key string, err error) error {
 		out.Err = &classified{class: backend.ErrUnavailable, cause: err.Error()}
 		out.Hint = "the file is in place, but a power cut could still undo it; check the disk"
 	default:
-		out.Err, out.Hint = s.classify(err)
+		out.Hint, out.Err = s.classify(err)
 	}
 	return out
 }
 
-func (s *store) classify(err error) (error, string) {
+func (s *store) classify(err error) (string, error) {
 	is := func(targets ...error) bool {
 		for _, target := range targets {
 			if errors.Is(err, target) {
@@ -69,25 +69,25 @@ func (s *store) classify(err error) (error, string) {
 	as := func(class error) error { return &classified{class: class, cause: err.Error()} }
 	switch {
 	case is(syscall.ENOSPC, syscall.EDQUOT) || diskFull(err):
-		return as(backend.ErrNoSpace), "free space or raise the quota on the file system of " + s.path
+		return "free space or raise the quota on the file system of " + s.path, as(backend.ErrNoSpace)
 	case is(syscall.EROFS):
-		return as(fs.ErrPermission), "the file system of " + s.path + " is mounted read-only"
+		return "the file system of " + s.path + " is mounted read-only", as(fs.ErrPermission)
 	case is(fs.ErrPermission):
-		return as(fs.ErrPermission), "give this user access to it below " + s.path
+		return "give this user access to it below " + s.path, as(fs.ErrPermission)
 	case is(syscall.EFBIG):
-		return as(backend.ErrTooLarge), "the file system or a limit of this process allows no file of this size"
+		return "the file system or a limit of this process allows no file of this size", as(backend.ErrTooLarge)
 	case is(syscall.ENAMETOOLONG, syscall.EILSEQ):
-		return as(backend.ErrInvalidKey), "the file system of " + s.path + " cannot hold this name"
+		return "the file system of " + s.path + " cannot hold this name", as(backend.ErrInvalidKey)
 	case is(syscall.EMFILE, syscall.ENFILE):
-		return as(backend.ErrUnavailable), "raise the limit of open files (ulimit -n)"
+		return "raise the limit of open files (ulimit -n)", as(backend.ErrUnavailable)
 	case is(syscall.EIO, syscall.ESTALE, syscall.ENOTCONN, syscall.ENODEV, syscall.ENXIO, syscall.ETIMEDOUT, syscall.EHOSTDOWN):
-		return as(backend.ErrUnavailable), "check the disk or the mount of " + s.path
+		return "check the disk or the mount of " + s.path, as(backend.ErrUnavailable)
 	case is(syscall.ENOMEM, syscall.ENOLCK, syscall.EBUSY, syscall.EAGAIN, syscall.EINTR, fs.ErrClosed):
-		return as(backend.ErrUnavailable), ""
+		return "", as(backend.ErrUnavailable)
 	case is(fs.ErrNotExist, fs.ErrExist, syscall.ENOTDIR, syscall.EISDIR, syscall.ENOTEMPTY, syscall.ELOOP):
-		return as(backend.ErrUnavailable), "the directory tree kept changing under this call; try again"
+		return "the directory tree kept changing under this call; try again", as(backend.ErrUnavailable)
 	}
-	return err, ""
+	return "", err
 }
 
 // missing reports whether err says that a name, or a directory on the way to

@@ -37,11 +37,16 @@ type record struct {
 	Disposition string            `json:"disposition,omitempty"`
 	Cache       string            `json:"cache,omitempty"`
 	User        map[string]string `json:"user,omitempty"`
+	// Of is the modification time and size of the file that names with
+	// backend.ReservedPrefix speak of. An attribute stays with a file whose
+	// bytes somebody else changes in place, and what it says of them does not.
+	Of string `json:"of,omitempty"`
 }
 
 // plan is what a Put applies to its file beside the bytes.
 type plan struct {
 	record  []byte       // nil where there is nothing to store
+	stated  *record      // record again, if it says something of the very bytes
 	perm    *fs.FileMode // nil to leave what the umask gave
 	modTime time.Time
 }
@@ -94,9 +99,47 @@ func (s *store) planFor(m backend.Metadata) (plan, error) {
 	if r.empty() {
 		return p, nil
 	}
+	if r.reserved() {
+		p.stated = &r
+	}
 	var err error
 	p.record, err = r.encode()
 	return p, err
+}
+
+// reserved reports whether the record has names that speak of one version.
+func (r record) reserved() bool {
+	for name := range r.User {
+		if strings.HasPrefix(name, backend.ReservedPrefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// of spells what record.Of holds.
+func of(mtime moment, size int64) string {
+	return string(strconv.AppendInt(append(appendMoment(nil, mtime), '-'), size, 36))
+}
+
+// forget leaves out what the record says of other bytes than those of v.
+func (r *record) forget(v version) {
+	mtime, size, ok := strings.Cut(r.Of, "-")
+	if !ok {
+		return
+	}
+	sec, _, _ := strings.Cut(mtime, ".")
+	same := mtime == string(appendMoment(nil, v.mtime)) ||
+		// A file system without fractions of a second has cut them off.
+		v.mtime.nsec == 0 && sec == strconv.FormatInt(v.mtime.sec, 36)
+	if same && size == strconv.FormatInt(v.size, 36) {
+		return
+	}
+	for name := range r.User {
+		if strings.HasPrefix(name, backend.ReservedPrefix) {
+			delete(r.User, name)
+		}
+	}
 }
 
 func (r record) empty() bool {
@@ -140,6 +183,7 @@ func (s *store) metadata(h *handle, key string, f *os.File, v version) (*backend
 		return nil, err
 	case raw != nil:
 		r, err = decodeRecord(raw, "extended attribute "+attrName)
+		r.forget(v)
 	default:
 		r, err = s.sidecar(h, key, v)
 		if err == nil && r.empty() {

@@ -138,6 +138,11 @@ func (s *store) temporary(h *handle, key string, beside bool) (*durable.File, er
 // it. It reports whether the file holds all metadata, or needs a sidecar.
 func (s *store) dress(h *handle, t *durable.File, p plan) (inFile bool, err error) {
 	inFile = true
+	if p.stated != nil {
+		if p.record, p.modTime, err = state(t, p); err != nil {
+			return false, err
+		}
+	}
 	if p.record != nil {
 		err := s.hooks.setAttr(t.File, attrName, p.record)
 		if err != nil && !noAttr(err) {
@@ -159,6 +164,23 @@ func (s *store) dress(h *handle, t *durable.File, p plan) (inFile bool, err erro
 		err = h.root.Chtimes(t.TempName(), time.Time{}, p.modTime)
 	}
 	return inFile, err
+}
+
+// state binds what a record says to the file that is being written, and so to
+// a modification time that is set and stays.
+func state(t *durable.File, p plan) ([]byte, time.Time, error) {
+	info, err := t.Stat()
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	modTime := p.modTime
+	if modTime.IsZero() {
+		modTime = time.Now()
+	}
+	r := *p.stated
+	r.Of = of(moment{modTime.Unix(), int64(modTime.Nanosecond())}, info.Size())
+	raw, err := r.encode()
+	return raw, modTime, err
 }
 
 // install gives the file, version v, its name if cond holds, under the lock of

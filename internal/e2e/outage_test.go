@@ -172,3 +172,24 @@ func TestTwoDriversOfOneBucketAreOnePlace(t *testing.T) {
 	require.ErrorIs(t, err, replication.ErrInvalidPolicy)
 	requireSays(t, err, server, "overlap", strings.TrimPrefix(server.Endpoint, "http://"))
 }
+
+func TestAFileChangedInPlaceAtTheDestinationIsDrift(t *testing.T) {
+	source, destination := files(t, 3), filepath.Join(t.TempDir(), "to")
+	r := replicator(t)
+	policy := upload("local", source, directory(destination))
+	_, err := r.Sync(t.Context(), policy)
+	require.NoError(t, err)
+	// In place: the extended attribute with the marker stays with the file.
+	f, err := os.OpenFile(filepath.Join(destination, "0001.txt"), os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = f.WriteString("FILE")
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	_, err = r.Sync(t.Context(), policy)
+	require.ErrorIs(t, err, replication.ErrDrift)
+	require.Equal(t, "FILE 1", string(tree(t, destination)["0001.txt"].content))
+	policy.Drift = replication.Overwrite
+	_, err = r.Sync(t.Context(), policy)
+	require.NoError(t, err)
+	requireSameTree(t, source, destination)
+}

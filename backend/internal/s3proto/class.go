@@ -126,46 +126,46 @@ var codes = map[string]meaning{
 // classify returns what a code means or, where it says nothing, a status. The
 // class is nil for a 404 that may be that of an object or of its bucket, and
 // for anything unknown, whose outcome is then unknown too.
-func classify(code string, status int) (class error, hint string) {
+func classify(code string, status int) (hint string, class error) {
 	if m, ok := codes[code]; ok {
-		return m.class, m.hint
+		return m.hint, m.class
 	}
 	if strings.HasPrefix(code, "KMS.") {
-		return fs.ErrPermission, hintKMS
+		return hintKMS, fs.ErrPermission
 	}
 	switch status {
 	case http.StatusBadRequest:
 		// A HEAD's answer has no body to say more.
-		return nil, "check the credentials and region"
+		return "check the credentials and region", nil
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return fs.ErrPermission, hintPolicy
+		return hintPolicy, fs.ErrPermission
 	case http.StatusProxyAuthRequired:
-		return fs.ErrPermission, "the proxy wants credentials"
+		return "the proxy wants credentials", fs.ErrPermission
 	case http.StatusPreconditionFailed:
-		return backend.ErrPrecondition, ""
+		return "", backend.ErrPrecondition
 	case http.StatusRequestTimeout, http.StatusConflict:
-		return backend.ErrUnavailable, ""
+		return "", backend.ErrUnavailable
 	case http.StatusRequestEntityTooLarge:
-		return backend.ErrTooLarge, ""
+		return "", backend.ErrTooLarge
 	case http.StatusRequestHeaderFieldsTooLarge:
-		return backend.ErrInvalidMetadata, ""
+		return "", backend.ErrInvalidMetadata
 	case http.StatusRequestURITooLong:
-		return backend.ErrInvalidKey, ""
+		return "", backend.ErrInvalidKey
 	case http.StatusTooManyRequests:
-		return backend.ErrThrottled, ""
+		return "", backend.ErrThrottled
 	case http.StatusInsufficientStorage:
-		return backend.ErrNoSpace, ""
+		return "", backend.ErrNoSpace
 	case http.StatusNotImplemented, http.StatusMethodNotAllowed:
-		return errors.ErrUnsupported, ""
+		return "", errors.ErrUnsupported
 	case http.StatusMovedPermanently, http.StatusPermanentRedirect:
-		return fs.ErrPermission, hintRegion
+		return hintRegion, fs.ErrPermission
 	case http.StatusFound, http.StatusTemporaryRedirect:
-		return backend.ErrUnavailable, hintRegion
+		return hintRegion, backend.ErrUnavailable
 	}
 	if status >= 500 {
 		// A bare 503 too: it may come from a proxy whose server died over a
 		// write, so nobody can promise that nothing was done.
-		return backend.ErrUnavailable, ""
+		return "", backend.ErrUnavailable
 	}
-	return nil, ""
+	return "", nil
 }

@@ -64,9 +64,9 @@ func (f *fault) error(ctx context.Context) *backend.Error {
 	case f.unsent != nil:
 		out.Err = f.unsent
 	case f.status == 0:
-		out.Err, out.Hint = connectionError(f.err)
+		out.Hint, out.Err = connectionError(f.err)
 	default:
-		class, hint := classify(f.code, f.status)
+		hint, class := classify(f.code, f.status)
 		if region := f.header.Get("X-Amz-Bucket-Region"); region != "" && hint == hintRegion {
 			hint = "set region to " + region
 		}
@@ -88,7 +88,7 @@ func (f *fault) ambiguous() bool {
 	if f.status != http.StatusNotFound || f.class != nil {
 		return false
 	}
-	class, _ := classify(f.code, f.status)
+	_, class := classify(f.code, f.status)
 	return class == nil
 }
 
@@ -113,11 +113,11 @@ func (f *fault) words() string {
 }
 
 // connectionError classes a request that got no answer.
-func connectionError(err error) (error, string) {
+func connectionError(err error) (string, error) {
 	if errors.Is(err, fs.ErrClosed) {
-		return err, ""
+		return "", err
 	}
-	return withClass(backend.ErrUnavailable, plainText(err)), "check endpoint and the network to it"
+	return "check endpoint and the network to it", withClass(backend.ErrUnavailable, plainText(err))
 }
 
 // withClass never wraps the original error: a dial that times out in the net

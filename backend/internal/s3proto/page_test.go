@@ -52,7 +52,7 @@ func TestOtherDocumentsAreNoPages(t *testing.T) {
 		require.Error(t, err, whole[:i])
 	}
 	for _, wrong := range []string{
-		"<html></html>", "<Error><Code>x</Code></Error>", "{}", "text",
+		"<html></html>", strings.ReplaceAll(whole, "ListBucketResult", "ListBucketError"), "<Error><Code>x</Code></Error>", "{}", "text",
 		whole + whole, whole + "text", "<a/>" + whole, "<!DOCTYPE x>" + whole,
 		strings.Replace(whole, "<Key>k</Key>", "", 1),
 		strings.Replace(whole, "<Key>k</Key>", "<Key></Key>", 1),

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -154,16 +155,43 @@ func TestSizesThatOnePutDoesNotTake(t *testing.T) {
 }
 
 func TestChunkedBodyHasTheLengthItSays(t *testing.T) {
-	data := strings.Repeat("x", smallBody+17)
-	body, _ := bodyOf(int64(len(data)), strings.NewReader(data))
+	for _, size := range []int64{smallBody + 1, chunkSize - 1, chunkSize, chunkSize + 1, 4 * chunkSize, 5*chunkSize + 17} {
+		data := strings.Repeat("x", int(size))
+		body, _ := bodyOf(size, strings.NewReader(data))
+		p, err := newPayload(t.Context(), body)
+		require.NoError(t, err)
+		h := http.Header{"Content-Encoding": {"gzip"}}
+		r, length := newChunked(p, h)
+		got, err := io.ReadAll(iotest.OneByteReader(r))
+		require.NoError(t, err)
+		require.EqualValues(t, len(got), length)
+
+		rest, decoded := string(got), ""
+		for {
+			line, after, _ := strings.Cut(rest, "\r\n")
+			n, err := strconv.ParseInt(line, 16, 64)
+			require.NoError(t, err)
+			if rest = after; n == 0 {
+				break
+			}
+			require.LessOrEqual(t, n, int64(chunkSize))
+			decoded += rest[:n]
+			require.Equal(t, "\r\n", rest[n:n+2])
+			rest = rest[n+2:]
+		}
+		require.Equal(t, data, decoded)
+		require.Equal(t, "x-amz-checksum-crc32c:"+checksumText(crc32.Checksum([]byte(data), castagnoli))+"\r\n\r\n", rest)
+		require.Equal(t, "aws-chunked,gzip", h.Get("Content-Encoding"))
+		require.Equal(t, strconv.FormatInt(size, 10), h.Get("X-Amz-Decoded-Content-Length"))
+	}
+}
+
+func TestChunkedBodyPassesFailuresOn(t *testing.T) {
+	body, _ := bodyOf(chunkSize*2, io.LimitReader(endless{}, chunkSize+5))
 	p, err := newPayload(t.Context(), body)
 	require.NoError(t, err)
-	h := http.Header{"Content-Encoding": {"gzip"}}
-	r, length := chunked(p, h)
-	got, err := io.ReadAll(r)
-	require.NoError(t, err)
-	require.EqualValues(t, len(got), length)
-	require.Equal(t, "10011\r\n"+data+"\r\n0\r\nx-amz-checksum-crc32c:"+p.streamChecksum()+"\r\n\r\n", string(got))
-	require.Equal(t, "aws-chunked,gzip", h.Get("Content-Encoding"))
-	require.Equal(t, "65553", h.Get("X-Amz-Decoded-Content-Length"))
+	r, length := newChunked(p, http.Header{})
+	n, err := io.Copy(io.Discard, r)
+	require.ErrorIs(t, err, backend.ErrChecksum)
+	require.Less(t, n, length)
 }

@@ -34,7 +34,7 @@ func (s *Store) Put(ctx context.Context, key string, body backend.Body, opts bac
 			r.hash = p.sha256()
 		}
 	} else {
-		r.body, r.length = chunked(p, header)
+		r.body, r.length = newChunked(p, header)
 		r.hash = streamingHash
 	}
 	res, f := s.send(ctx, r)

@@ -15,7 +15,6 @@ import (
 type scanner struct {
 	data  []byte
 	stack [][]byte // names of open elements
-	text  []byte   // what stands before the next tag
 	shut  []byte   // name of an element "<a/>" that is still to be closed
 }
 

@@ -286,3 +286,24 @@ func TestBreakAmidAConditionalBodyIsExplained(t *testing.T) {
 	require.ErrorIs(t, put(backend.Condition{}), backend.ErrUnavailable)
 	require.Equal(t, 3, heads)
 }
+
+// What is stored compressed stays so, and nothing is compressed for the way.
+func TestBytesComeAsTheyAreStored(t *testing.T) {
+	stored := []byte("\x1f\x8b no gzip at all")
+	s := storeOf(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			w.WriteHeader(http.StatusNotAcceptable)
+			return
+		}
+		w.Header().Set("ETag", `"x"`)
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = w.Write(stored)
+	})
+	o, r, err := s.Open(t.Context(), "k", backend.OpenOptions{})
+	require.NoError(t, err)
+	data, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	require.Equal(t, stored, data)
+	require.Equal(t, "gzip", o.Metadata.ContentEncoding)
+}

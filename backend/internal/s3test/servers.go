@@ -58,6 +58,7 @@ const (
 func Conform(t *testing.T, driver backend.Driver, server *testutil.Server, quirks []Quirk) {
 	settings := Settings(server, server.NewBucket(t))
 	opts := backendtest.Options{
+		LargeSize:   17<<20 + 7, // MinIO refuses chunks of 16 MiB and more
 		Missing:     opener(driver, With(settings, "bucket", "test-no-such-bucket")),
 		Unreachable: opener(driver, With(settings, "endpoint", "http://"+ClosedPort(t))),
 	}
