@@ -71,6 +71,13 @@ func (d *deletions) replay() iter.Seq[keptDeletion] {
 	}
 }
 
+// reset forgets what was added, for a shard that is scanned again.
+func (d *deletions) reset() error {
+	err := d.close()
+	*d = deletions{path: d.path}
+	return err
+}
+
 // close removes the file.
 func (d *deletions) close() error {
 	if d.file == nil {

@@ -53,11 +53,18 @@ type detector struct {
 	sourceGap      string
 	destinationGap string
 
-	listed    int64 // source objects that the filter let through
-	unchanged int64
+	counts detected
 
 	keys int64
 	tick func() // called now and then, for progress while nothing changes
+}
+
+// detected is what a detector counts as it goes, of the keys that the filter
+// lets through.
+type detected struct {
+	listed    int64 // source objects
+	unchanged int64
+	known     int64 // ledger entries
 }
 
 // A stream is one of the inputs with its next element held ready.
@@ -145,6 +152,7 @@ func (d *detector) next() (decision, bool, error) {
 		}
 		if !d.ledger.ended && d.ledger.key == key {
 			dec.entry, dec.known = d.ledger.head, true
+			d.counts.known++
 			if err := d.ledger.advance(); err != nil {
 				return decision{}, false, err
 			}
@@ -184,7 +192,7 @@ func (d *detector) decide(dec *decision, hasSource, hasDestination bool) bool {
 		return true
 	}
 	if hasSource {
-		d.listed++
+		d.counts.listed++
 		return d.decidePresent(dec, hasDestination)
 	}
 	return d.decideAbsent(dec, hasDestination)
@@ -202,7 +210,7 @@ func (d *detector) decidePresent(dec *decision, hasDestination bool) bool {
 	case dec.source.Stamp != e.SourceStamp || !backend.Settled(e.SourceStamp):
 		dec.verdict = verdictRehash
 	default:
-		d.unchanged++
+		d.counts.unchanged++
 		return false
 	}
 	return true

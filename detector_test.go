@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"runtime"
 	"runtime/metrics"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/local"
 	"github.com/objrepl/replication/internal/ledger"
 )
 
@@ -42,27 +44,29 @@ func (g generated) List(_ context.Context, opts backend.ListOptions) iter.Seq2[[
 // detectGenerated merges n unchanged objects and returns the peak of the heap
 // that was in use meanwhile.
 func detectGenerated(tb testing.TB, n int) (peak uint64) {
-	l, err := ledger.Open(tb.TempDir())
+	b, err := local.Driver.Open(tb.Context(), backend.Settings{"path": tb.TempDir(), "durability": "none"})
 	require.NoError(tb, err)
-	defer l.Close()
+	defer b.Close()
+	l, err := ledger.Open(tb.Context(), ledger.Options{Backend: b, Scratch: tb.TempDir()})
+	require.NoError(tb, err)
 	u := l.Begin()
 	for page := range (generated{n: n}).List(tb.Context(), backend.ListOptions{}) {
 		for _, o := range page {
-			require.NoError(tb, u.Put(ledger.Entry{
+			require.NoError(tb, u.Put(tb.Context(), ledger.Entry{
 				Key: o.Key, SourceTag: string(o.Tag), SourceSize: o.Size, DestinationTag: string(o.Tag),
 			}))
 		}
 	}
-	require.NoError(tb, u.Commit())
+	require.NoError(tb, u.Commit(tb.Context()))
 	runtime.GC()
 
 	started := time.Now()
-	cursor, err := l.Read()
+	cursor, err := l.Read(tb.Context(), "", "")
 	require.NoError(tb, err)
 	defer cursor.Close()
-	source := startLister(tb.Context(), &endpoint{Backend: generated{n: n}}, defaultRetrier)
+	source := startLister(tb.Context(), &endpoint{Backend: generated{n: n}}, shard{}, defaultRetrier, newOutage("", 0, slog.New(slog.DiscardHandler)))
 	defer source.stop()
-	destination := startLister(tb.Context(), &endpoint{Backend: generated{n: n}}, defaultRetrier)
+	destination := startLister(tb.Context(), &endpoint{Backend: generated{n: n}}, shard{}, defaultRetrier, newOutage("", 0, slog.New(slog.DiscardHandler)))
 	defer destination.stop()
 	d := newDetector(source, destination, cursor, func(string) bool { return true })
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
@@ -74,7 +78,7 @@ func detectGenerated(tb testing.TB, n int) (peak uint64) {
 	_, more, err := d.next()
 	require.NoError(tb, err)
 	require.False(tb, more)
-	require.EqualValues(tb, n, d.unchanged)
+	require.EqualValues(tb, n, d.counts.unchanged)
 	took := time.Since(started)
 	if b, ok := tb.(*testing.B); ok {
 		b.ReportMetric(float64(n)/took.Seconds(), "keys/s")

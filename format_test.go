@@ -101,17 +101,26 @@ func TestADamagedStatusIsRefusedAndLeftUntouched(t *testing.T) {
 	require.Equal(t, `{"version":`, string(data))
 }
 
-func TestADamagedLedgerIsSetAsideAndRebuilt(t *testing.T) {
-	w := newWorld(t)
-	for _, k := range []string{"a", "b", "c"} {
-		w.put(w.source, k, k)
+func TestADamagedLedgerIsRebuiltWithoutCopying(t *testing.T) {
+	for _, part := range []string{"manifest", "segment-*.parquet"} {
+		t.Run(part, func(t *testing.T) {
+			w := newWorld(t)
+			for _, k := range []string{"a", "b", "c"} {
+				w.put(w.source, k, k)
+			}
+			w.mustSync()
+			dir := filepath.Join(w.r.config.stateDir, policyDir("p"), ledgerDir)
+			found, err := filepath.Glob(filepath.Join(dir, part))
+			require.NoError(t, err)
+			require.Len(t, found, 1)
+			require.NoError(t, os.Truncate(found[0], 20))
+			res := w.mustSync()
+			require.EqualValues(t, 3, res.Adopted)
+			require.Zero(t, res.Synced)
+			if part == "manifest" {
+				require.FileExists(t, filepath.Join(dir, "manifest.damaged"))
+			}
+			w.requireQuiet()
+		})
 	}
-	w.mustSync()
-	segment := filepath.Join(w.r.config.stateDir, policyDir("p"), ledgerDir, "ledger.parquet")
-	require.NoError(t, os.WriteFile(segment, []byte("damaged"), 0o600))
-	res := w.mustSync()
-	require.EqualValues(t, 3, res.Adopted)
-	require.Zero(t, res.Synced)
-	require.FileExists(t, segment+".damaged")
-	w.requireQuiet()
 }

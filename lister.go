@@ -26,24 +26,30 @@ type lister struct {
 	next int
 }
 
-// startLister begins to list what one side of a policy has. The caller stops
-// it.
-func startLister(ctx context.Context, e *endpoint, again retrier) *lister {
+// startLister begins to list what one side of a policy has in a shard. The
+// caller stops it.
+func startLister(ctx context.Context, e *endpoint, part shard, again retrier, weather *outage) *lister {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &lister{prefix: e.prefix, pages: make(chan []backend.Object, pagesAhead), cancel: cancel}
 	l.wait.Go(func() {
 		defer close(l.pages)
-		l.err = e.wrap(l.run(ctx, e, again))
+		l.err = e.wrap(l.run(ctx, e, part, again, weather))
 	})
 	return l
 }
 
 // run lists to the end, resuming behind the last key it got when the store
 // fails for a while.
-func (l *lister) run(ctx context.Context, b backend.Backend, again retrier) error {
-	after := ""
-	return again.do(ctx, func() (progress bool, err error) {
-		for page, err := range b.List(ctx, backend.ListOptions{Prefix: l.prefix, After: after}) {
+func (l *lister) run(ctx context.Context, e *endpoint, part shard, again retrier, weather *outage) error {
+	after, until := "", ""
+	if part.after != "" {
+		after = e.key(part.after)
+	}
+	if part.until != "" {
+		until = e.key(part.until)
+	}
+	list := func() (progress bool, err error) {
+		for page, err := range e.List(ctx, backend.ListOptions{Prefix: l.prefix, After: after, Until: until}) {
 			if err != nil {
 				return progress, err
 			}
@@ -57,6 +63,7 @@ func (l *lister) run(ctx context.Context, b backend.Backend, again retrier) erro
 				continue
 			}
 			progress = true
+			weather.fine()
 			select {
 			case l.pages <- page:
 			case <-ctx.Done():
@@ -64,7 +71,18 @@ func (l *lister) run(ctx context.Context, b backend.Backend, again retrier) erro
 			}
 		}
 		return progress, ctx.Err()
-	})
+	}
+	for {
+		since := weather.recoveries.Load()
+		err := again.do(ctx, list)
+		if err == nil {
+			weather.fine()
+			return nil
+		}
+		if !weather.waitOut(ctx, since, err) {
+			return err
+		}
+	}
 }
 
 // read returns the next object and its key without the prefix, or io.EOF after

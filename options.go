@@ -24,6 +24,7 @@ type config struct {
 	observer    func(Event)
 	concurrency int
 	memory      int64
+	patience    time.Duration
 }
 
 type namedBackend struct {
@@ -163,7 +164,21 @@ func WithMemoryLimit(bytes int64) Option {
 	}
 }
 
+// WithOutagePatience sets how long a pass waits for a store that answered and
+// then went out of reach, before it ends with what it has done. 0 ends it at
+// once. The default is two minutes.
+func WithOutagePatience(d time.Duration) Option {
+	return func(c *config) error {
+		if d < 0 {
+			return fmt.Errorf("WithOutagePatience: %v is negative", d)
+		}
+		c.patience = d
+		return nil
+	}
+}
+
 const (
+	defaultPatience    = 2 * time.Minute
 	defaultInterval    = 5 * time.Minute
 	defaultConcurrency = 32
 	maxConcurrency     = 1024

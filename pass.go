@@ -34,10 +34,12 @@ type pass struct {
 
 	dir      string // the policy's own, in the state directory
 	ledger   *ledger.Ledger
-	update   *ledger.Update // the collecting goroutine's
+	pool     *pool
+	keep     context.Context // for what has to be kept of a pass that is stopped
 	failures *failures
 	progress counters
-	outage   outage
+	outage   *outage
+	full     atomic.Int64 // objects in a row that found the store full
 
 	operation  string        // begins the names of this pass's writes
 	operations atomic.Int64  // numbers them
@@ -58,8 +60,11 @@ func (p *pass) nextOperation() string {
 // run does the pass. The result is true whatever the error.
 func (p *pass) run(ctx context.Context) (SyncResult, error) {
 	started := time.Now()
+	p.keep = context.WithoutCancel(ctx)
 	ctx, p.stop = context.WithCancelCause(ctx)
 	defer p.stop(nil)
+	p.pool = newPool(p.workers)
+	defer p.pool.close()
 
 	err := p.sweep(ctx)
 	if err == nil {
@@ -115,144 +120,52 @@ const sweepAge = 24 * time.Hour
 
 // scan merges the listings, copies, and then deletes.
 func (p *pass) scan(ctx context.Context) (err error) {
-	p.update = p.ledger.Begin()
-	defer func() {
-		// What was acknowledged is kept, also of a pass that failed.
-		commit := p.update.Commit()
-		if errors.Is(commit, ledger.ErrDamaged) {
-			commit = errors.Join(commit, p.setAside())
-		}
-		err = errors.Join(err, commit)
-	}()
-	deletions := &deletions{path: filepath.Join(p.dir, "deletions.tmp")}
-	defer func() { err = errors.Join(err, deletions.close()) }()
-
-	seen, err := p.copyAll(ctx, deletions)
+	seen, err := p.scanShards(ctx)
+	defer func() { err = errors.Join(err, seen.close()) }()
 	if err != nil {
-		if errors.Is(err, ledger.ErrDamaged) {
-			err = errors.Join(err, p.setAside())
-		}
 		return err
 	}
-	if deletions.count == 0 {
-		return nil
-	}
-	if err := p.mayDelete(seen, deletions.count); err != nil {
+	if err := p.deleteAll(ctx, seen); err != nil {
 		return err
 	}
-	pipeline(ctx, p.workers, p.deleteDecisions(deletions), func(d decision) outcome {
-		return p.finishOne(ctx, d, p.remove(ctx, keptDeletion{d.key, string(d.destination.Tag), d.entry.DestinationTag}))
-	}, p.collect)
-	return deletions.err
+	return p.compact(ctx)
 }
 
-// defaultBrakeText is how defaultBrake reads to a person.
-const defaultBrakeText = "25% and 100 objects"
-
-// scanned is what a complete scan knows.
-type scanned struct {
-	listed int64 // objects at the source
-	known  int64 // entries in the ledger before
-}
-
-// copyAll brings the destination up to date with what the source has, and
-// keeps for later what it has no more. A nil error means that both listings
-// were complete.
-func (p *pass) copyAll(ctx context.Context, deletions *deletions) (scanned, error) {
-	cursor, err := p.openCursor()
-	if err != nil {
-		return scanned{}, err
-	}
-	defer cursor.Close()
-	if err := p.prepare(ctx, cursor.Len()); err != nil {
-		return scanned{}, err
-	}
-	source := startLister(ctx, p.source, p.again)
-	defer source.stop()
-	destination := startLister(ctx, p.destination, p.again)
-	defer destination.stop()
-
-	d := newDetector(source, destination, cursor, p.accept)
-	d.tick = func() { p.publish(d, false) }
-	var scanErr error
-	decisions := func(yield func(decision) bool) {
-		scanErr = p.detect(d, deletions, yield)
-	}
-	pipeline(ctx, p.workers, decisions, func(dec decision) outcome {
-		return p.finishOne(ctx, dec, p.work(ctx, dec))
-	}, p.collect)
-	p.result.unchanged.Add(d.unchanged)
-	if scanErr == nil {
-		scanErr = ctx.Err()
-	}
-	return scanned{listed: d.listed, known: cursor.Len()}, scanErr
-}
-
-// prepare makes a destination that does not exist yet, for a policy that never
-// wrote there. One that it did write to and that is gone is an outage.
-func (p *pass) prepare(ctx context.Context, known int64) error {
-	creator, ok := backend.As[backend.Creator](p.destination.Backend)
-	if !ok || known > 0 {
+// deleteAll carries out what the shards kept, if that is not too much.
+func (p *pass) deleteAll(ctx context.Context, seen *scanned) error {
+	deletes := seen.deletes()
+	if deletes == 0 {
 		return nil
 	}
-	return p.destination.wrap(creator.Create(ctx))
+	if err := p.mayDelete(seen, deletes); err != nil {
+		return err
+	}
+	keep := p.checkpoints()
+	for _, d := range seen.deletions {
+		p.pool.run(ctx, window, deleteDecisions(d), func(dec decision) outcome {
+			return p.finishOne(ctx, dec, p.settle(ctx, func() outcome {
+				return p.remove(ctx, keptDeletion{dec.key, string(dec.destination.Tag), dec.entry.DestinationTag})
+			}))
+		}, keep.collect)
+		if d.err != nil {
+			return errors.Join(d.err, keep.close())
+		}
+	}
+	return keep.close()
 }
 
-// openCursor reads the ledger. A damaged one is set aside: the pass then
-// rebuilds it from what the destination itself says.
-func (p *pass) openCursor() (*ledger.Cursor, error) {
-	cursor, err := p.ledger.Read()
+// compact keeps the ledger quick to read. A damaged part that only this finds
+// is left to the next pass to drop.
+func (p *pass) compact(ctx context.Context) error {
+	err := p.ledger.Compact(ctx)
 	if errors.Is(err, ledger.ErrDamaged) {
-		if err := p.setAside(); err != nil {
-			return nil, err
-		}
-		return p.ledger.Read()
+		return p.dropDamaged(ctx, err)
 	}
-	return cursor, err
+	return err
 }
 
-func (p *pass) setAside() error {
-	name, err := p.ledger.SetAside()
-	if err != nil {
-		return err
-	}
-	p.log.Warn("the ledger was damaged and is set aside; a pass rebuilds it without copying what the destination has",
-		"policy", p.policy.ID, "file", filepath.Join(p.dir, name))
-	return nil
-}
-
-// detect feeds the workers, and keeps deletions for later.
-func (p *pass) detect(d *detector, deletions *deletions, yield func(decision) bool) error {
-	if err := d.start(); err != nil {
-		return err
-	}
-	for {
-		dec, ok, err := d.next()
-		if err != nil {
-			return err
-		}
-		if !ok {
-			p.publish(d, true)
-			return nil
-		}
-		switch dec.verdict {
-		case verdictDelete:
-			if p.policy.Deletes == KeepDeleted || dec.entry.Adopted {
-				continue
-			}
-			if err := deletions.add(dec); err != nil {
-				return err
-			}
-			continue
-		case verdictCopy, verdictUnknown:
-			p.progress.plan(dec.source.Size)
-		}
-		p.progress.listed.Store(d.listed)
-		if !yield(dec) {
-			return nil // the pass was stopped; its context says why
-		}
-	}
-}
+// scratch names a file of the pass's own.
+func (p *pass) scratch(name string) string { return filepath.Join(p.dir, name) }
 
 // work settles one decision.
 func (p *pass) work(ctx context.Context, d decision) outcome {
@@ -278,8 +191,11 @@ func (p *pass) work(ctx context.Context, d decision) outcome {
 	return failed(fmt.Errorf("no work for verdict %d", d.verdict))
 }
 
+// defaultBrakeText is how defaultBrake reads to a person.
+const defaultBrakeText = "25% and 100 objects"
+
 // mayDelete holds deletions against the empty-source rule and the brake.
-func (p *pass) mayDelete(seen scanned, deletes int64) error {
+func (p *pass) mayDelete(seen *scanned, deletes int64) error {
 	switch {
 	case p.options.forceDeletes:
 		return nil
@@ -293,7 +209,7 @@ func (p *pass) mayDelete(seen scanned, deletes int64) error {
 }
 
 // deleteDecisions turns kept deletions back into decisions.
-func (p *pass) deleteDecisions(deletions *deletions) iter.Seq[decision] {
+func deleteDecisions(deletions *deletions) iter.Seq[decision] {
 	return func(yield func(decision) bool) {
 		for k := range deletions.replay() {
 			d := decision{verdict: verdictDelete, key: k.Key}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -588,4 +589,25 @@ func TestAMarkerBesideOtherBytesIsNotBelieved(t *testing.T) {
 	_, err = w.sync()
 	require.ErrorIs(t, err, ErrDrift)
 	require.Equal(t, []string{"k=longer than the source"}, w.contents(w.destination))
+}
+
+func TestAPassWaitsForAStoreThatGoesAwayAndFailsNothing(t *testing.T) {
+	w := newWorld(t)
+	w.patience = time.Hour
+	w.restart(w.r.config.stateDir)
+	for i := range 100 {
+		w.put(w.source, fmt.Sprintf("%03d", i), "v")
+	}
+	var calls atomic.Int64
+	w.destination.before = func(op, _ string) error {
+		// Gone after some writes, and back when it was asked for often enough.
+		if n := calls.Add(1); n > 30 && n < 60 && op != "list" {
+			return backend.ErrUnavailable
+		}
+		return nil
+	}
+	require.EqualValues(t, 100, w.mustSync().Synced)
+	w.destination.before = nil
+	w.requireEqual()
+	w.requireQuiet()
 }

@@ -6,36 +6,56 @@ import (
 	"sync"
 )
 
-// window is how many decisions a pass may be ahead of the oldest one that is
-// still being worked on. It bounds the memory of the ordering below, and how
-// long one huge object can keep others from starting.
+// window is how many decisions all shards of a pass together may be ahead of
+// their oldest ones that are still being worked on. It bounds the memory of
+// the ordering below, and how long one huge object can keep others of its
+// shard from starting.
 const window = 8192
 
 // A task is one decision on its way through the workers.
 type task struct {
 	decision decision
+	work     func(decision) outcome
 	outcome  outcome // set before done is closed
 	done     chan struct{}
 }
 
-// pipeline works on decisions with a bounded number of workers and collects
-// their outcomes in the order of the decisions, which is the order that the
-// ledger is written in. It returns when every goroutine has ended. After ctx
-// has ended, decisions that no worker has begun are dropped.
-func pipeline(ctx context.Context, workers int, decisions iter.Seq[decision],
-	work func(decision) outcome, collect func(decision, outcome)) {
-	var wait sync.WaitGroup
-	queue := make(chan *task)
+// A pool is the workers of a pass, which all its shards share.
+type pool struct {
+	queue chan *task
+	wait  sync.WaitGroup
+}
+
+// newPool starts the workers. The caller closes the pool.
+func newPool(workers int) *pool {
+	p := &pool{queue: make(chan *task)}
 	for range workers {
-		wait.Go(func() {
-			for t := range queue {
-				t.outcome = work(t.decision)
+		p.wait.Go(func() {
+			for t := range p.queue {
+				t.outcome = t.work(t.decision)
 				close(t.done)
 			}
 		})
 	}
-	order := make(chan *task, window)
-	wait.Go(func() {
+	return p
+}
+
+// close ends the workers, when no run is under way any more.
+func (p *pool) close() {
+	close(p.queue)
+	p.wait.Wait()
+}
+
+// run works on decisions and collects their outcomes in the order of the
+// decisions, which is the order that the ledger is written in. At most ahead of
+// them are between the oldest unsettled and the newest. It returns when the
+// last outcome was collected. After ctx has ended, decisions that no worker has
+// begun are dropped.
+func (p *pool) run(ctx context.Context, ahead int, decisions iter.Seq[decision],
+	work func(decision) outcome, collect func(decision, outcome)) {
+	order := make(chan *task, ahead)
+	var collector sync.WaitGroup
+	collector.Go(func() {
 		for t := range order {
 			<-t.done
 			collect(t.decision, t.outcome)
@@ -45,11 +65,10 @@ func pipeline(ctx context.Context, workers int, decisions iter.Seq[decision],
 		if ctx.Err() != nil {
 			break
 		}
-		t := &task{decision: d, done: make(chan struct{})}
-		order <- t // never blocks for good: the oldest task ends
-		queue <- t // likewise: workers do not wait for anything but stores
+		t := &task{decision: d, work: work, done: make(chan struct{})}
+		order <- t   // never blocks for good: the oldest task ends
+		p.queue <- t // likewise: workers wait for nothing but stores
 	}
-	close(queue)
 	close(order)
-	wait.Wait()
+	collector.Wait()
 }

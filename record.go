@@ -53,28 +53,18 @@ func (p *pass) finishOne(ctx context.Context, d decision, out outcome) outcome {
 	if d.verdict == verdictCopy || d.verdict == verdictUnknown {
 		p.progress.done.Add(1)
 	}
-	if err := p.outage.saw(out.err, p.workers); err != nil {
-		p.stop(err)
+	if errors.Is(out.err, backend.ErrNoSpace) {
+		p.full.Add(1)
+	} else if out.err == nil {
+		p.full.Store(0)
+	}
+	if int(p.full.Load()) >= 2*p.workers {
+		p.stop(fmt.Errorf("the pass was stopped, since nothing but this comes back: %w", out.err))
 	}
 	if event.Type != "" {
 		p.emit(event)
 	}
 	return out
-}
-
-// collect writes outcomes to the ledger, in key order, after the destination
-// acknowledged them.
-func (p *pass) collect(d decision, out outcome) {
-	var err error
-	switch {
-	case out.entry != nil:
-		err = p.update.Put(*out.entry)
-	case out.forget:
-		err = p.update.Delete(d.key)
-	}
-	if err != nil {
-		p.stop(fmt.Errorf("write ledger: %w", err))
-	}
 }
 
 // record keeps the audit trail. A pass that cannot keep it stops.
@@ -107,14 +97,6 @@ func (p *pass) moved(n int) {
 	}
 }
 
-// publish makes the detector's counts visible, and tells the observer.
-func (p *pass) publish(d *detector, done bool) {
-	p.progress.listed.Store(d.listed)
-	p.progress.detected.Store(d.unchanged)
-	p.progress.listingDone.Store(done)
-	p.emit(Event{Type: EventProgress})
-}
-
 // counters hold a Progress while the workers move it.
 type counters struct {
 	listed, planned, plannedBytes, done, doneBytes atomic.Int64
@@ -135,25 +117,4 @@ func (c *counters) snapshot() Progress {
 		Unchanged: c.detected.Load() + c.unchanged.Load(),
 		Deleted:   c.deleted.Load(), Failed: c.failed.Load(),
 	}
-}
-
-// An outage counts failures that blame a whole store. When nothing but those
-// comes back, going on would only fail every other object too.
-type outage struct{ inARow atomic.Int64 }
-
-// saw takes note of how one object ended, and returns why to stop, if so.
-func (o *outage) saw(err error, workers int) error {
-	if err == nil {
-		o.inARow.Store(0)
-		return nil
-	}
-	if !errors.Is(err, backend.ErrUnavailable) && !errors.Is(err, backend.ErrStoreNotFound) &&
-		!errors.Is(err, backend.ErrNoSpace) {
-		return nil
-	}
-	// Every worker may have met the outage with an object or two.
-	if o.inARow.Add(1) < int64(max(2*workers, 8)) {
-		return nil
-	}
-	return fmt.Errorf("the pass was stopped, since nothing but this comes back: %w", err)
 }

@@ -52,6 +52,7 @@ func open(opts []Option) (*Replicator, error) {
 		logger:      slog.New(slog.DiscardHandler),
 		concurrency: defaultConcurrency,
 		memory:      defaultMemory,
+		patience:    defaultPatience,
 	}
 	var errs []error
 	for _, opt := range opts {

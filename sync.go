@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
-
-	"github.com/objrepl/replication/internal/ledger"
 )
 
 // A SyncOption changes one pass.
@@ -121,11 +119,16 @@ func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, di
 	if err := checkApart(source, destination); err != nil {
 		return fail(err)
 	}
+	state, err := r.openLedger(ctx, p.ID, dir)
+	if err != nil {
+		return fail(err)
+	}
+	defer state.Close()
 	pass, err := r.newPass(p, options, source, destination, dir)
 	if err != nil {
 		return fail(err)
 	}
-	defer pass.ledger.Close()
+	pass.ledger = state.ledger
 	result, err = pass.run(ctx)
 	return result, pass.progress.snapshot(), weaker, err
 }
@@ -151,20 +154,17 @@ func (r *Replicator) newPass(p Policy, options syncOptions, source, destination 
 	if err != nil {
 		return nil, err
 	}
-	l, err := ledger.Open(filepath.Join(dir, ledgerDir))
-	if err != nil {
-		return nil, err
-	}
 	failures, err := newFailures(filepath.Join(dir, failuresName))
 	if err != nil {
-		return nil, errors.Join(err, l.Close())
+		return nil, err
 	}
 	pass := &pass{
 		policy: p, options: options, source: source, destination: destination,
 		again: r.again, workers: r.config.concurrency, accept: accept, brake: brake,
 		log: r.config.logger, audit: r.config.audit, observe: r.config.observer,
-		dir: dir, ledger: l, failures: failures, operation: rand.Text()[:12],
+		dir: dir, failures: failures, operation: rand.Text()[:12],
 	}
+	pass.outage = newOutage(p.ID, r.config.patience, r.config.logger, source, destination)
 	if p.Concurrency > 0 {
 		pass.workers = p.Concurrency
 	}

@@ -27,6 +27,7 @@ type world struct {
 	destination *hooked
 	policy      Policy
 	events      []Event
+	patience    time.Duration // with outages; none unless a test sets it
 }
 
 // newWorld makes a world. Pages are small, so that their borders are met.
@@ -52,7 +53,7 @@ func (w *world) restart(state string) {
 		require.NoError(w.t, w.r.Close())
 	}
 	var mu sync.Mutex
-	r, err := New(WithStateDir(state), WithDrivers(worldDriver{w}), WithConcurrency(4), WithObserver(func(e Event) {
+	r, err := New(WithStateDir(state), WithDrivers(worldDriver{w}), WithConcurrency(4), WithOutagePatience(w.patience), WithObserver(func(e Event) {
 		mu.Lock()
 		defer mu.Unlock()
 		w.events = append(w.events, e)

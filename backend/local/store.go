@@ -175,7 +175,7 @@ func (s *store) Properties() backend.Properties {
 	return backend.Properties{
 		Location:     s.location,
 		Ordered:      true,
-		StartAfter:   true,
+		StartAfter:   false, // a directory is read whole before its first key is known
 		Put:          backend.Conditions{IfAbsent: true, IfMatch: true, Local: true},
 		Delete:       backend.Conditions{IfMatch: true, Local: true},
 		UnknownSize:  true,

@@ -101,7 +101,7 @@ func TestAServerThatStopsInTheMiddleLosesNothing(t *testing.T) {
 			server := testutil.MinIO(t)
 			proxy := testutil.CountingProxy(t, server.Endpoint)
 			source := files(t, 400)
-			r := replicator(t, replication.WithConcurrency(4))
+			r := replicator(t, replication.WithConcurrency(4), replication.WithOutagePatience(0))
 			settings := bucket(server, server.NewBucket(t))
 			direct := settings["endpoint"]
 			settings["endpoint"] = proxy.URL

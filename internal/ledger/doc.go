@@ -3,12 +3,20 @@
 // deleted and foreign objects apart from two listings alone.
 //
 // A ledger is a cache of truth: an entry is written only after the destination
-// acknowledged the write, and a lost ledger is rebuilt by a pass that looks at
-// the destination's own markers.
+// acknowledged the write, and a lost ledger, or a lost part of one, is rebuilt
+// by a pass that looks at the destination's own markers. Old entries are as
+// harmless as missing ones: whoever reads an entry compares its destination tag
+// with the destination's, and an entry whose tag is still there is still true.
 //
-// On disk it is one Parquet segment sorted by key. An [Update] collects the
-// changes of one pass in runs, each a sorted segment of its own, and Commit
-// merges them into the next segment, which then takes the place of the last
-// one in one step: a crash leaves either of the two, whole. docs/FORMAT.md
-// specifies every column.
+// # Form
+//
+// A ledger is a manifest and a set of immutable Parquet segments in any
+// backend. Base segments divide the keys among them, each sorted, none
+// overlapping another; delta segments lie over them, the later over the
+// earlier, and hold entries that were set and keys whose entries were removed.
+// The manifest names them all with their sizes and checksums, and is replaced
+// with a conditional write: a commit takes effect whole or not at all, and a
+// writer that has lost its place to another can commit nothing any more.
+//
+// docs/FORMAT.md specifies every byte.
 package ledger

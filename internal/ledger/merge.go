@@ -7,17 +7,18 @@ import (
 
 // merged yields the rows of several sorted sources in key order, each key
 // once: where sources share one, the later source wins. Removed keys are left
-// out.
+// out unless kept.
 type merged struct {
-	sources []*segmentReader
+	sources []*chain
 	heads   []*row // nil once its source has ended
+	spent   []int  // sources to advance before the next row: theirs was yielded
 }
 
-func merge(sources []*segmentReader) (*merged, error) {
+func merge(sources []*chain) (*merged, error) {
 	m := &merged{sources: sources, heads: make([]*row, len(sources))}
 	for i := range sources {
 		if err := m.advance(i); err != nil {
-			return nil, err
+			return nil, errors.Join(err, m.close())
 		}
 	}
 	return m, nil
@@ -32,9 +33,16 @@ func (m *merged) advance(i int) error {
 	return err
 }
 
-// each calls f with every remaining row, which is valid during the call.
-func (m *merged) each(f func(*row) error) error {
+// next returns the next row that is not removed, valid until the call after
+// it, or io.EOF.
+func (m *merged) next() (*row, error) {
 	for {
+		for _, i := range m.spent {
+			if err := m.advance(i); err != nil {
+				return nil, err
+			}
+		}
+		m.spent = m.spent[:0]
 		least := -1
 		for i, head := range m.heads {
 			if head != nil && (least < 0 || head.Key <= m.heads[least].Key) {
@@ -42,21 +50,23 @@ func (m *merged) each(f func(*row) error) error {
 			}
 		}
 		if least < 0 {
-			return nil
+			return nil, io.EOF
 		}
-		winner := m.heads[least]
-		if winner.Flags&flagGone == 0 {
-			if err := f(winner); err != nil {
-				return err
-			}
-		}
-		key := winner.Key
 		for i, head := range m.heads {
-			if head != nil && head.Key == key {
-				if err := m.advance(i); err != nil {
-					return err
-				}
+			if head != nil && head.Key == m.heads[least].Key {
+				m.spent = append(m.spent, i)
 			}
+		}
+		if m.heads[least].Flags&flagGone == 0 {
+			return m.heads[least], nil
 		}
 	}
+}
+
+func (m *merged) close() error {
+	var errs []error
+	for _, s := range m.sources {
+		errs = append(errs, s.close())
+	}
+	return errors.Join(errs...)
 }

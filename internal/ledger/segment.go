@@ -18,23 +18,25 @@ const (
 	// reader holds one page of each column, a writer one row group.
 	pageBytes       = 64 << 10
 	rowsPerRowGroup = 50_000
-	batchRows       = 1024
+	batchRows       = 512
 )
-
-// ErrDamaged is a segment that is not what was once written.
-var ErrDamaged = errors.New("ledger segment is damaged")
 
 // segmentWriter writes rows in strictly increasing key order.
 type segmentWriter struct {
+	file  *os.File
 	out   *parquet.GenericWriter[row]
 	batch []row
+	first string
 	last  string
 	rows  int64
+	gone  int64
 }
 
-func newSegmentWriter(w io.Writer) *segmentWriter {
+// newSegmentWriter writes to file, which stays the caller's.
+func newSegmentWriter(file *os.File) *segmentWriter {
 	return &segmentWriter{
-		out: parquet.NewGenericWriter[row](w,
+		file: file,
+		out: parquet.NewGenericWriter[row](file,
 			parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
 			parquet.PageBufferSize(pageBytes),
 			parquet.MaxRowsPerRowGroup(rowsPerRowGroup),
@@ -46,11 +48,16 @@ func newSegmentWriter(w io.Writer) *segmentWriter {
 }
 
 func (w *segmentWriter) write(r row) error {
-	if w.rows > 0 && r.Key <= w.last {
+	if w.rows == 0 {
+		w.first = r.Key
+	} else if r.Key <= w.last {
 		return fmt.Errorf("ledger key %q does not come after %q", r.Key, w.last)
 	}
 	w.last = r.Key
 	w.rows++
+	if r.Flags&flagGone != 0 {
+		w.gone++
+	}
 	w.batch = append(w.batch, r)
 	if len(w.batch) == cap(w.batch) {
 		return w.flush()
@@ -65,7 +72,7 @@ func (w *segmentWriter) flush() error {
 	return err
 }
 
-// close completes the segment; the caller still owns the file.
+// close completes the segment.
 func (w *segmentWriter) close() error {
 	if err := w.flush(); err != nil {
 		return err
@@ -73,8 +80,15 @@ func (w *segmentWriter) close() error {
 	return w.out.Close()
 }
 
+// describe adds to info what only the writer knows.
+func (w *segmentWriter) describe(info segmentInfo) segmentInfo {
+	info.Rows, info.Gone, info.First, info.Last = w.rows, w.gone, []byte(w.first), []byte(w.last)
+	return info
+}
+
 // segmentReader yields the rows of a segment in order.
 type segmentReader struct {
+	info  segmentInfo
 	file  *os.File
 	in    *parquet.GenericReader[row]
 	batch []row
@@ -84,48 +98,35 @@ type segmentReader struct {
 	any   bool
 }
 
-// openSegment reads the footer of a segment. The reader owns f.
-func openSegment(f *os.File) (_ *segmentReader, err error) {
+// newSegmentReader reads the footer of a segment. The reader owns file.
+func newSegmentReader(file *os.File, info segmentInfo) (_ *segmentReader, err error) {
 	defer func() {
 		// parquet-go panics on some malformed footers.
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %s: %v", ErrDamaged, f.Name(), p)
+			err = &damage{info, fmt.Sprint(p)}
 		}
 		if err != nil {
-			f.Close()
+			file.Close()
 		}
 	}()
-	info, err := f.Stat()
+	pf, err := parquet.OpenFile(file, info.Size, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
 	if err != nil {
-		return nil, err
-	}
-	pf, err := parquet.OpenFile(f, info.Size(), parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %v", ErrDamaged, f.Name(), err)
+		return nil, &damage{info, err.Error()}
 	}
 	if v, _ := pf.Lookup(versionKey); v != formatVersion {
-		return nil, fmt.Errorf("ledger segment %s has format version %q; this program reads version %s", f.Name(), v, formatVersion)
+		return nil, fmt.Errorf("ledger segment %s has format version %q; this program reads version %s", info.Name, v, formatVersion)
 	}
 	return &segmentReader{
-		file:  f,
+		info:  info,
+		file:  file,
 		in:    parquet.NewGenericReader[row](pf),
 		batch: make([]row, batchRows),
 		next:  batchRows,
 	}, nil
 }
 
-func (r *segmentReader) rows() int64 {
-	if r == nil {
-		return 0
-	}
-	return r.in.NumRows()
-}
-
 // read returns the next row, valid until the following read, or io.EOF.
 func (r *segmentReader) read() (*row, error) {
-	if r == nil {
-		return nil, io.EOF
-	}
 	if r.next == len(r.batch) {
 		if err := r.fill(); err != nil {
 			return nil, err
@@ -133,7 +134,7 @@ func (r *segmentReader) read() (*row, error) {
 	}
 	out := &r.batch[r.next]
 	if r.any && out.Key <= r.last {
-		return nil, fmt.Errorf("%w: %s: key %q follows %q", ErrDamaged, r.file.Name(), out.Key, r.last)
+		return nil, &damage{r.info, fmt.Sprintf("has key %q after %q", out.Key, r.last)}
 	}
 	r.last, r.any = out.Key, true
 	r.next++
@@ -146,7 +147,7 @@ func (r *segmentReader) fill() (err error) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %s: %v", ErrDamaged, r.file.Name(), p)
+			err = &damage{r.info, fmt.Sprint(p)}
 		}
 	}()
 	r.batch = r.batch[:cap(r.batch)]
@@ -159,15 +160,11 @@ func (r *segmentReader) fill() (err error) {
 			return io.EOF
 		}
 	case err != nil:
-		return fmt.Errorf("%w: %s: %v", ErrDamaged, r.file.Name(), err)
+		return &damage{r.info, err.Error()}
 	}
 	return nil
 }
 
-// close ends the reading; a nil reader, of an empty ledger, has nothing open.
 func (r *segmentReader) close() error {
-	if r == nil {
-		return nil
-	}
 	return errors.Join(r.in.Close(), r.file.Close())
 }

@@ -1,0 +1,62 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/objrepl/replication/internal/ledger"
+)
+
+// A checkpointer writes outcomes to the ledger, in key order and after the
+// destination acknowledged them, and commits them now and then. It is for one
+// goroutine.
+type checkpointer struct {
+	pass    *pass
+	ctx     context.Context // outlives the pass's: what was acknowledged is kept
+	update  *ledger.Update
+	pending int
+	last    time.Time
+	err     error // the first; nothing is written after it
+}
+
+func (p *pass) checkpoints() *checkpointer {
+	return &checkpointer{pass: p, ctx: p.keep, update: p.ledger.Begin(), last: time.Now()}
+}
+
+// collect takes one outcome.
+func (c *checkpointer) collect(d decision, out outcome) {
+	if c.err != nil {
+		return
+	}
+	switch {
+	case out.entry != nil:
+		c.err = c.update.Put(c.ctx, *out.entry)
+	case out.forget:
+		c.err = c.update.Delete(c.ctx, d.key)
+	default:
+		return
+	}
+	if c.pending++; c.err == nil && (c.pending >= checkpointOutcomes || time.Since(c.last) >= checkpointTime) {
+		c.commit()
+	}
+	if c.err != nil {
+		c.pass.stop(fmt.Errorf("write ledger: %w", c.err))
+	}
+}
+
+func (c *checkpointer) commit() {
+	c.err = c.update.Commit(c.ctx)
+	c.pending, c.last = 0, time.Now()
+}
+
+// close commits what is left.
+func (c *checkpointer) close() error {
+	if c.err == nil {
+		c.commit()
+	}
+	if c.err != nil {
+		return fmt.Errorf("write ledger: %w", c.err)
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/internal/ledger"
+)
+
+// A shard is a range of relative keys, (after, until]; an empty until is no
+// bound. It is the unit of work, of progress and of checkpoints.
+type shard struct{ after, until string }
+
+const (
+	// lanes is how many shards are listed and merged at once.
+	lanes = 4
+	// shardsWanted is a multiple of it, so that uneven shards even out.
+	shardsWanted = 4 * lanes
+
+	// A shard commits what it has done to the ledger when so many outcomes or
+	// so much time has passed, so that a crash costs the next pass no more.
+	checkpointOutcomes = 20_000
+	checkpointTime     = 30 * time.Second
+)
+
+// shardsBetween makes shards of the keys that divide them.
+func shardsBetween(splits []string) []shard {
+	var out []shard
+	after := ""
+	for _, until := range splits {
+		if until > after {
+			out = append(out, shard{after, until})
+			after = until
+		}
+	}
+	return append(out, shard{after, ""})
+}
+
+// scanned is what a complete scan knows.
+type scanned struct {
+	listed    int64 // objects at the source
+	known     int64 // entries in the ledger before
+	deletions []*deletions
+}
+
+// deletes counts the deletions of all shards.
+func (s *scanned) deletes() (n int64) {
+	for _, d := range s.deletions {
+		n += d.count
+	}
+	return n
+}
+
+func (s *scanned) close() error {
+	var errs []error
+	for _, d := range s.deletions {
+		errs = append(errs, d.close())
+	}
+	return errors.Join(errs...)
+}
+
+// scanShards brings the destination up to date with what the source has, and
+// keeps for later what it has no more. A nil error means that all listings
+// were complete. The caller closes what it returns, also beside an error.
+func (p *pass) scanShards(ctx context.Context) (*scanned, error) {
+	seen := new(scanned)
+	if err := p.prepare(ctx); err != nil {
+		return seen, err
+	}
+	splits, err := p.split(ctx)
+	if err != nil {
+		return seen, err
+	}
+	shards := shardsBetween(splits)
+	counts := make([]detected, len(shards))
+	for i := range shards {
+		seen.deletions = append(seen.deletions, &deletions{path: p.scratch(fmt.Sprintf("deletions-%d.tmp", i))})
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(lanes)
+	for i, part := range shards {
+		group.Go(func() error {
+			return p.scanShard(ctx, part, window/min(len(shards), lanes), seen.deletions[i], &counts[i])
+		})
+	}
+	err = group.Wait()
+	for _, c := range counts {
+		seen.listed += c.listed
+		seen.known += c.known
+		p.result.unchanged.Add(c.unchanged)
+	}
+	if err == nil {
+		p.progress.listingDone.Store(true)
+		p.emit(Event{Type: EventProgress})
+	}
+	return seen, err
+}
+
+// scanShard scans one shard, and again after it took damaged parts out of the
+// ledger: what was done by then is in the ledger and is not done twice.
+func (p *pass) scanShard(ctx context.Context, part shard, ahead int, deletions *deletions, counts *detected) error {
+	for {
+		err := p.scanShardOnce(ctx, part, ahead, deletions, counts)
+		if !errors.Is(err, ledger.ErrDamaged) {
+			return err
+		}
+		if dropErr := p.dropDamaged(ctx, err); dropErr != nil {
+			return errors.Join(err, dropErr)
+		}
+		if err := deletions.reset(); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *pass) scanShardOnce(ctx context.Context, part shard, ahead int, deletions *deletions, counts *detected) (err error) {
+	cursor, err := p.ledger.Read(ctx, part.after, part.until)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cursor.Close()) }()
+	source := startLister(ctx, p.source, part, p.again, p.outage)
+	defer source.stop()
+	destination := startLister(ctx, p.destination, part, p.again, p.outage)
+	defer destination.stop()
+
+	d := newDetector(source, destination, cursor, p.accept)
+	*counts = detected{}
+	published := detected{}
+	publish := func() {
+		p.progress.listed.Add(d.counts.listed - published.listed)
+		p.progress.detected.Add(d.counts.unchanged - published.unchanged)
+		published = d.counts
+	}
+	d.tick = func() {
+		publish()
+		p.emit(Event{Type: EventProgress})
+	}
+	keep := p.checkpoints()
+	var scanErr error
+	decisions := func(yield func(decision) bool) {
+		scanErr = p.detect(d, deletions, func(dec decision) bool {
+			publish()
+			return yield(dec)
+		})
+	}
+	p.pool.run(ctx, ahead, decisions, func(dec decision) outcome {
+		return p.finishOne(ctx, dec, p.settle(ctx, func() outcome { return p.work(ctx, dec) }))
+	}, keep.collect)
+	publish()
+	*counts = d.counts
+	if err := keep.close(); err != nil {
+		return err
+	}
+	if scanErr != nil {
+		return scanErr
+	}
+	return ctx.Err()
+}
+
+// detect feeds the workers, and keeps deletions for later.
+func (p *pass) detect(d *detector, deletions *deletions, yield func(decision) bool) error {
+	if err := d.start(); err != nil {
+		return err
+	}
+	for {
+		dec, ok, err := d.next()
+		if err != nil || !ok {
+			return err
+		}
+		switch dec.verdict {
+		case verdictDelete:
+			if p.policy.Deletes == KeepDeleted || dec.entry.Adopted {
+				continue
+			}
+			if err := deletions.add(dec); err != nil {
+				return err
+			}
+			continue
+		case verdictCopy, verdictUnknown:
+			p.progress.plan(dec.source.Size)
+		}
+		if !yield(dec) {
+			return nil // the pass was stopped; its context says why
+		}
+	}
+}
+
+// prepare makes a destination that does not exist yet, for a policy that never
+// wrote there. One that it did write to and that is gone is an outage.
+func (p *pass) prepare(ctx context.Context) error {
+	creator, ok := backend.As[backend.Creator](p.destination.Backend)
+	if !ok || p.ledger.Rows() > 0 {
+		return nil
+	}
+	return p.destination.wrap(creator.Create(ctx))
+}
+
+// dropDamaged takes damaged segments out of the ledger. What they knew is
+// looked up again.
+func (p *pass) dropDamaged(ctx context.Context, damage error) error {
+	p.log.Warn("a part of the ledger is damaged and was dropped; this pass looks up again what it knew, and copies nothing that the destination has",
+		"policy", p.policy.ID, "damage", damage)
+	return p.ledger.Drop(ctx, damage)
+}
