@@ -10,6 +10,9 @@ import (
 	"os"
 )
 
+// deletionsName names the file of a shard's deletions in the policy's directory.
+const deletionsName = "deletions-%s.tmp"
+
 // deletions keeps the deletions that a pass has found until both listings are
 // known to be complete and their number is known, in a file, since there may
 // be millions.

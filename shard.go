@@ -79,7 +79,7 @@ func (p *pass) scanShards(ctx context.Context) (*scanned, error) {
 	shards := shardsBetween(splits)
 	counts := make([]detected, len(shards))
 	for i := range shards {
-		seen.deletions = append(seen.deletions, &deletions{path: p.scratch(fmt.Sprintf("deletions-%d.tmp", i))})
+		seen.deletions = append(seen.deletions, &deletions{path: p.scratch(fmt.Sprintf(deletionsName, fmt.Sprint(i)))})
 	}
 	p.listing.Store(int64(len(shards)))
 	group, ctx := errgroup.WithContext(ctx)

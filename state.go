@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/objrepl/replication/backend"
 	"github.com/objrepl/replication/backend/local"
+	"github.com/objrepl/replication/internal/durable"
 	"github.com/objrepl/replication/internal/ledger"
 )
 
@@ -51,5 +54,29 @@ func (r *Replicator) openLedger(ctx context.Context, id, dir string) (_ *policyL
 	if err := l.Take(ctx, fmt.Sprintf("process %d on %s", os.Getpid(), host)); err != nil {
 		return nil, err
 	}
+	if err := sweepState(ctx, dir, b); err != nil {
+		r.config.logger.Warn("could not sweep leftovers of interrupted passes", "policy", id, "error", err)
+	}
 	return &policyLedger{l, b}, nil
+}
+
+// sweepState removes what killed passes left in a policy's directory and in the
+// ledger's store below it. The caller holds the policy's lock and is writing
+// nothing, so that nobody is: whatever is temporary is left over, whatever its
+// age.
+func sweepState(ctx context.Context, dir string, store backend.Backend) error {
+	var errs []error
+	for _, pattern := range []string{durable.TempPrefix + "*", fmt.Sprintf(deletionsName, "*")} {
+		// Not filepath.Glob: the path to dir may hold what a pattern gives a meaning.
+		names, err := fs.Glob(os.DirFS(dir), pattern)
+		errs = append(errs, err)
+		for _, name := range names {
+			errs = append(errs, os.Remove(filepath.Join(dir, name)))
+		}
+	}
+	if sweeper, ok := backend.As[backend.Sweeper](store); ok {
+		_, err := sweeper.Sweep(ctx, time.Now().Add(time.Hour)) // clocks of file systems differ
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }

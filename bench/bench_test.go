@@ -62,10 +62,7 @@ func newBench(tb testing.TB, scheme string, files int) *bench {
 	b := &bench{scheme: scheme, server: testutil.SharedMinIO(tb), directory: filepath.Join(tb.TempDir(), "data"), state: tb.TempDir()}
 	b.proxy = testutil.CountingProxy(tb, b.server.Endpoint)
 	b.bucket = b.server.NewBucket(tb)
-	b.binary = filepath.Join(tb.TempDir(), "objstore")
-	build := exec.CommandContext(tb.Context(), "go", "build", "-o", b.binary, "../cli/objstore")
-	out, err := build.CombinedOutput()
-	require.NoError(tb, err, "%s", out)
+	b.binary = buildCLI(tb)
 	content := make([]byte, 4<<10)
 	for i := range files {
 		dir := filepath.Join(b.directory, fmt.Sprintf("%03d", i/100))
@@ -82,17 +79,32 @@ func (b *bench) sync(tb testing.TB) run {
 	destination := fmt.Sprintf("%s://%s?endpoint=%s&region=us-east-1&accessKey=env:BENCH_KEY&secretKey=env:BENCH_SECRET", b.scheme, b.bucket, b.proxy.URL)
 	cmd := exec.CommandContext(tb.Context(), b.binary, "--state-dir", b.state, "sync", b.directory, destination)
 	cmd.Env = append(os.Environ(), "BENCH_KEY="+b.server.AccessKey, "BENCH_SECRET="+b.server.SecretKey)
+	r := measure(tb, cmd)
+	r.requests = b.proxy.Counts()
+	return r
+}
+
+// measure runs a command that has to succeed.
+func measure(tb testing.TB, cmd *exec.Cmd) run {
+	tb.Helper()
 	started := time.Now()
 	out, err := cmd.CombinedOutput()
 	require.NoError(tb, err, "%s", out)
-	r := run{
-		requests: b.proxy.Counts(), wall: time.Since(started),
-		cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(),
-	}
+	r := run{wall: time.Since(started), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
 	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok && runtime.GOOS == "linux" {
 		r.peak = usage.Maxrss << 10
 	}
 	return r
+}
+
+// buildCLI returns the path of the CLI, built from this module.
+func buildCLI(tb testing.TB) string {
+	tb.Helper()
+	binary := filepath.Join(tb.TempDir(), "objstore")
+	build := exec.CommandContext(tb.Context(), "go", "build", "-o", binary, "../cli/objstore")
+	out, err := build.CombinedOutput()
+	require.NoError(tb, err, "%s", out)
+	return binary
 }
 
 // checkFirst and checkAgain hold the requests against what is promised.
