@@ -589,3 +589,18 @@ func TestAMarkerBesideOtherBytesIsNotBelieved(t *testing.T) {
 	require.ErrorIs(t, err, ErrDrift)
 	require.Equal(t, []string{"k=longer than the source"}, w.contents(w.destination))
 }
+
+// The ledger knows the key, but what stands there is somebody else's copy of a
+// version that this policy never wrote.
+func TestADriftedObjectThatEqualsAnotherVersionIsNotDeletedWithItsSource(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.source, "k", "1")
+	w.put(w.source, "l", "1")
+	w.mustSync()
+	w.put(w.source, "k", "2")
+	w.put(w.destination, "k", "2")
+	require.EqualValues(t, 1, w.mustSync().Adopted)
+	w.remove(w.source, "k")
+	require.Zero(t, w.mustSync().Deleted)
+	require.Equal(t, []string{"k=2", "l=1"}, w.contents(w.destination))
+}
