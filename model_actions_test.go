@@ -56,7 +56,7 @@ func (s *simulation) happen(e event) {
 		if there != nil {
 			s.must(s.stores[sideDestination].Delete(context.Background(), key, backend.DeleteOptions{}))
 			s.gone(there)
-			s.moved = true
+			s.moved, s.disturbed[key] = true, s.clock
 		}
 	case otherPolicy:
 		s.otherPass(key, e.n)
@@ -158,7 +158,7 @@ func (s *simulation) putDestination(key, data string, meta backend.Metadata, aut
 	s.must(err)
 	d := &destinationVersion{key: key, tag: o.Tag, author: author, data: data, meta: meta, at: s.clock}
 	s.destination[key], s.byTag[o.Tag] = d, d
-	s.moved = true
+	s.moved, s.disturbed[key] = true, s.clock
 	return d
 }
 

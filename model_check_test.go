@@ -72,22 +72,43 @@ func (s *simulation) checkLedger(state, id, actor string) {
 // afterPass checks what the pass under test left behind and what it says.
 func (s *simulation) afterPass(res SyncResult, err error, forced bool) {
 	s.checkLedger(modelPolicy, modelPolicy, modelPolicy)
-	known := int64(len(s.known[modelPolicy]))
+	deleted, known := int64(len(s.deleted)), int64(len(s.known[modelPolicy]))
 	brake, brakeErr := parseBrake(s.plan.setup.brake)
 	s.must(brakeErr)
 	switch {
 	case forced:
-	case brake.stops(s.deleted, known):
-		s.violated("the pass deleted %d of %d objects past the brake %s", s.deleted, known, s.plan.setup.brake)
-	case (errors.Is(err, ErrBrake) || errors.Is(err, ErrEmptySource)) && s.deleted > 0:
-		s.violated("the pass deleted %d objects and said that it did not: %v", s.deleted, err)
+	case brake.stops(deleted, known):
+		s.violated("the pass deleted %d of %d objects past the brake %s", deleted, known, s.plan.setup.brake)
+	case (errors.Is(err, ErrBrake) || errors.Is(err, ErrEmptySource)) && deleted > 0:
+		s.violated("the pass deleted %d objects and said that it did not: %v", deleted, err)
 	}
 	if err == nil && res.Failed > 0 {
 		s.violated("the pass says that all is well, and that %d objects failed", res.Failed)
 	}
+	told := s.audited
+	for _, e := range res.Errors {
+		s.checkConflict(e)
+		told[e.Key] = true
+	}
+	for _, key := range s.deleted {
+		if !told[key] && !s.stopped && !s.anyLate {
+			s.violated("the pass deleted %q and put it nowhere on record", key)
+		}
+	}
 	// A pass that says that all is well, and that nobody disturbed, tells the truth.
 	if err == nil && !s.moved && s.violation == "" {
 		s.checkEqual(nil)
+	}
+}
+
+// checkConflict wants a conflict that is reported to be one.
+func (s *simulation) checkConflict(e *ObjectError) {
+	if !errors.Is(e, ErrForeignObject) && !errors.Is(e, ErrDrift) || !s.plan.setup.markers {
+		return
+	}
+	there := s.destination[e.Key]
+	if (there == nil || !there.foreignTo(modelPolicy)) && s.disturbed[e.Key] < s.passBegan[modelPolicy] {
+		s.violated("the pass reports a conflict where nobody was: %v", e)
 	}
 }
 
@@ -105,7 +126,7 @@ func (s *simulation) checkEqual(reported map[string]bool) {
 		case source != nil:
 			s.violated("%q is %s at the source and %s at the destination", key, brief(source.data), there)
 		case there == nil || there.foreignTo(modelPolicy) || s.plan.setup.deletes == KeepDeleted || there.author == authorRestore:
-		case s.orphan(key):
+		case s.orphan(key) || s.adopted(key):
 		default:
 			s.violated("%q is gone at the source and still %s at the destination", key, there)
 		}
@@ -115,6 +136,17 @@ func (s *simulation) checkEqual(reported map[string]bool) {
 // orphan reports whether the ledger lacks what the policy wrote, since its
 // pass was cut short before it could tell or the ledger was lost.
 func (s *simulation) orphan(key string) bool { return !s.known[modelPolicy][key] }
+
+// adopted reports whether the policy found the object equal, and no marker
+// told it that it was its own.
+func (s *simulation) adopted(key string) bool {
+	for _, e := range s.readLedger(modelPolicy, modelPolicy) {
+		if e.Key == key {
+			return e.Adopted
+		}
+	}
+	return false
+}
 
 // heal ends all faults. One pass then makes both sides equal, and the next
 // finds nothing to do.

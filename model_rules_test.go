@@ -35,7 +35,7 @@ func (s *simulation) landed(h *simStore, before *destinationVersion, stored back
 	now := &destinationVersion{key: stored.Key, tag: stored.Tag, author: id, data: data, meta: *stored.Metadata, at: s.clock}
 	s.destination[now.key], s.byTag[now.tag] = now, now
 	if h.actor != modelPolicy {
-		s.moved = true
+		s.moved, s.disturbed[now.key] = true, s.clock
 	}
 	history := s.sources[side][now.key]
 
@@ -86,9 +86,9 @@ func (s *simulation) removed(h *simStore, before *destinationVersion, late bool)
 	id, side := s.policyOf(h.actor)
 	s.gone(before)
 	if h.actor == modelPolicy {
-		s.deleted++
+		s.deleted = append(s.deleted, before.key)
 	} else {
-		s.moved = true
+		s.moved, s.disturbed[before.key] = true, s.clock
 	}
 	history := s.sources[side][before.key]
 	if s.excused(h.actor, before, late) {

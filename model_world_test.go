@@ -41,15 +41,17 @@ type simulation struct {
 	byTag       map[backend.Tag]*destinationVersion
 	written     []*destinationVersion // by the policy and its twin
 	shown       map[string]int        // the newest index since the key was last absent
+	disturbed   map[string]int        // when somebody else last changed the key at the destination
 	clock       int
 	ledgers     map[string][]ledger.Entry // by the bytes of the files
 
 	replicator *Replicator                // of the pass under test, nil after a crash
 	known      map[string]map[string]bool // by actor: the keys in its ledger when its pass began
 	passBegan  map[string]int
-	deleted    int64 // by the pass under test
-	costly     int   // calls of the pass under test that are no listings
-	moved      bool  // by anybody else, during the pass under test
+	deleted    []string        // by the pass under test
+	audited    map[string]bool // the deletions that it has put on record
+	costly     int             // calls of the pass under test that are no listings
+	moved      bool            // by anybody else, during the pass under test
 	twinUsed   bool
 	anyLate    bool
 
@@ -103,7 +105,7 @@ func newSimulation(p plan, m mutant, dir string) *simulation {
 		plan: p, mutant: m, dir: dir,
 		stores: map[string]*memory.Store{}, sources: map[string]map[string]*sourceHistory{},
 		destination: map[string]*destinationVersion{}, byTag: map[backend.Tag]*destinationVersion{},
-		shown: map[string]int{}, known: map[string]map[string]bool{}, passBegan: map[string]int{},
+		shown: map[string]int{}, disturbed: map[string]int{}, known: map[string]map[string]bool{}, passBegan: map[string]int{},
 		outages: map[string]int{}, ledgers: map[string][]ledger.Entry{}, forbidden: map[string]string{}, tagsRead: map[string]backend.Tag{},
 	}
 	for _, side := range []string{sideSource, sideOther, sideDestination} {
@@ -198,7 +200,7 @@ func (s *simulation) next(actor string) *waiter {
 
 // open returns a replicator on a state directory, as a new process would.
 func (s *simulation) open(state string) *Replicator {
-	r, err := New(WithStateDir(filepath.Join(s.dir, state)), WithDrivers(simDriver{s}))
+	r, err := New(WithStateDir(filepath.Join(s.dir, state)), WithDrivers(simDriver{s}), WithAuditLog(simAudit{s, state}))
 	if err != nil {
 		panic(err)
 	}
@@ -232,7 +234,8 @@ func (s *simulation) runPass(opts ...SyncOption) (SyncResult, error) {
 	snapshot := s.ledgerFiles(modelPolicy, modelPolicy)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	s.cancel, s.gated, s.stopped, s.killed, s.moved, s.deleted = cancel, true, false, false, false, 0
+	s.cancel, s.gated, s.stopped, s.killed, s.moved = cancel, true, false, false, false
+	s.deleted, s.audited = nil, map[string]bool{}
 	done := make(chan struct{})
 	var res SyncResult
 	var err error
@@ -440,4 +443,20 @@ func (s *simulation) restoreLedger(state, id string, files map[string][]byte) {
 	if err != nil {
 		panic(err)
 	}
+}
+
+// A simAudit counts the deletions that the pass under test puts on record.
+type simAudit struct {
+	*simulation
+	state string
+}
+
+// Record implements AuditLog.
+func (a simAudit) Record(_ context.Context, r AuditRecord) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if r.Action == AuditObjectDeleted && a.state == modelPolicy {
+		a.audited[r.Key] = true
+	}
+	return nil
 }
