@@ -37,6 +37,8 @@ type pass struct {
 	pool     *pool
 	keep     context.Context // for what has to be kept of a pass that is stopped
 	failures *failures
+	dead     *deadLetters
+	complete bool // every object was seen
 	progress counters
 	outage   *outage
 	listing  atomic.Int64 // shards that are still being listed
@@ -121,11 +123,17 @@ const sweepAge = 24 * time.Hour
 
 // scan merges the listings, copies, and then deletes.
 func (p *pass) scan(ctx context.Context) (err error) {
+	if p.options.replay {
+		err := p.replay(ctx)
+		p.complete = err == nil && ctx.Err() == nil
+		return err
+	}
 	seen, err := p.scanShards(ctx)
 	defer func() { err = errors.Join(err, seen.close()) }()
 	if err != nil {
 		return err
 	}
+	p.complete = true
 	if err := p.deleteAll(ctx, seen); err != nil {
 		return err
 	}

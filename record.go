@@ -51,6 +51,10 @@ func (p *pass) finishOne(ctx context.Context, d decision, out outcome) outcome {
 		if err := p.failures.add(failure); err != nil {
 			p.stop(err)
 		}
+		p.dead.fail(event.Key, out.err, time.Now().UTC())
+	}
+	if out.entry != nil || out.forget {
+		p.dead.settled(event.Key)
 	}
 	if d.verdict == verdictCopy || d.verdict == verdictUnknown {
 		p.progress.done.Add(1)

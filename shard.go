@@ -164,7 +164,8 @@ func (p *pass) scanShardOnce(ctx context.Context, part shard, ahead int, deletio
 	return ctx.Err()
 }
 
-// detect feeds the workers, and keeps deletions for later.
+// detect feeds the workers, and keeps deletions for later, or passes over them
+// where there is nowhere to keep them.
 func (p *pass) detect(d *detector, deletions *deletions, yield func(decision) bool) error {
 	if err := d.start(); err != nil {
 		return err
@@ -176,7 +177,7 @@ func (p *pass) detect(d *detector, deletions *deletions, yield func(decision) bo
 		}
 		switch dec.verdict {
 		case verdictDelete:
-			if p.policy.Deletes == KeepDeleted || dec.entry.Adopted {
+			if p.policy.Deletes == KeepDeleted || dec.entry.Adopted || deletions == nil {
 				continue
 			}
 			if err := deletions.add(dec); err != nil {
