@@ -23,6 +23,8 @@ directory; those of a --config file are used as they are and never stored.`)
 		a.policyRemoveCommand(),
 		a.policySyncCommand(),
 		a.policyStatusCommand(),
+		a.policyFailuresCommand(),
+		a.policyReplayCommand(),
 	)
 	return cmd
 }
