@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/objrepl/replication/backend"
 )
@@ -16,6 +17,8 @@ type endpoint struct {
 	name   string // as the policy names it
 	prefix string
 	props  backend.Properties
+	// answered: it has answered in this pass.
+	answered atomic.Bool
 }
 
 func newEndpoint(b backend.Backend, role, name, prefix string) *endpoint {

@@ -63,7 +63,7 @@ func (l *lister) run(ctx context.Context, e *endpoint, part shard, again retrier
 				continue
 			}
 			progress = true
-			weather.fine()
+			e.answered.Store(true)
 			select {
 			case l.pages <- page:
 			case <-ctx.Done():
@@ -76,7 +76,7 @@ func (l *lister) run(ctx context.Context, e *endpoint, part shard, again retrier
 		since := weather.recoveries.Load()
 		err := again.do(ctx, list)
 		if err == nil {
-			weather.fine()
+			e.answered.Store(true)
 			return nil
 		}
 		if !weather.waitOut(ctx, since, err) {

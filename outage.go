@@ -27,7 +27,6 @@ type outage struct {
 	log      *slog.Logger
 	policy   string
 
-	worked     atomic.Bool
 	recoveries atomic.Int64
 	gate       chan struct{} // held by the one that asks, which all others wait for
 }
@@ -36,21 +35,17 @@ func newOutage(policy string, patience time.Duration, log *slog.Logger, stores .
 	return &outage{stores: stores, patience: patience, log: log, policy: policy, gate: make(chan struct{}, 1)}
 }
 
-// fine notes that the stores answer.
-func (o *outage) fine() { o.worked.Store(true) }
-
 // probeKey is asked for. That it is absent is as good an answer as any.
 const probeKey = "objrepl-probe"
 
-// probe returns why a store is out of reach, nil if none is.
-func (o *outage) probe(ctx context.Context) error {
+// probe returns the store that is out of reach, and why; nil if none is.
+func (o *outage) probe(ctx context.Context) (*endpoint, error) {
 	for _, e := range o.stores {
-		_, err := e.Stat(ctx, e.key(probeKey))
-		if outOfReach(err) {
-			return e.wrap(err)
+		if _, err := e.Stat(ctx, e.key(probeKey)); outOfReach(err) {
+			return e, e.wrap(err)
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // outOfReach reports whether an error may be the whole store's.
@@ -62,7 +57,7 @@ func outOfReach(err error) bool {
 // after so many recoveries. It reports whether to try again: there was an
 // outage, and it has passed.
 func (o *outage) waitOut(ctx context.Context, since int64, err error) bool {
-	if !outOfReach(err) || !o.worked.Load() || o.patience <= 0 {
+	if !outOfReach(err) || o.patience <= 0 {
 		return false
 	}
 	select {
@@ -74,8 +69,8 @@ func (o *outage) waitOut(ctx context.Context, since int64, err error) bool {
 	if o.recoveries.Load() > since {
 		return true
 	}
-	if o.probe(ctx) == nil {
-		return false // whoever fails again fails alone
+	if e, _ := o.probe(ctx); e == nil || !e.answered.Load() {
+		return false // the call failed alone, or the settings are wrong
 	}
 	o.log.Warn("a store is out of reach; the pass waits for it", "policy", o.policy, "error", err, "patience", o.patience)
 	pause := backoff.NewExponentialBackOff()
@@ -89,7 +84,7 @@ func (o *outage) waitOut(ctx context.Context, since int64, err error) bool {
 			timer.Stop()
 			return false
 		}
-		if o.probe(ctx) == nil {
+		if e, _ := o.probe(ctx); e == nil {
 			o.recoveries.Add(1)
 			o.log.Info("the store is back; the pass goes on", "policy", o.policy)
 			return true
@@ -108,14 +103,15 @@ func (p *pass) settle(ctx context.Context, work func() outcome) outcome {
 		out := work()
 		switch {
 		case out.err == nil:
-			p.outage.fine()
+			p.source.answered.Store(true)
+			p.destination.answered.Store(true)
 			return out
 		case ctx.Err() != nil || !outOfReach(out.err):
 			return out
 		case p.outage.waitOut(ctx, since, out.err):
 			continue
 		}
-		cause := p.outage.probe(ctx)
+		_, cause := p.outage.probe(ctx)
 		if cause == nil {
 			return out // the store answers others
 		}

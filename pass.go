@@ -39,6 +39,7 @@ type pass struct {
 	failures *failures
 	progress counters
 	outage   *outage
+	listing  atomic.Int64 // shards that are still being listed
 	full     atomic.Int64 // objects in a row that found the store full
 
 	operation  string        // begins the names of this pass's writes

@@ -81,6 +81,7 @@ func (p *pass) scanShards(ctx context.Context) (*scanned, error) {
 	for i := range shards {
 		seen.deletions = append(seen.deletions, &deletions{path: p.scratch(fmt.Sprintf(deletionsName, fmt.Sprint(i)))})
 	}
+	p.listing.Store(int64(len(shards)))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(lanes)
 	for i, part := range shards {
@@ -93,10 +94,6 @@ func (p *pass) scanShards(ctx context.Context) (*scanned, error) {
 		seen.listed += c.listed
 		seen.known += c.known
 		p.result.unchanged.Add(c.unchanged)
-	}
-	if err == nil {
-		p.progress.listingDone.Store(true)
-		p.emit(Event{Type: EventProgress})
 	}
 	return seen, err
 }
@@ -148,11 +145,15 @@ func (p *pass) scanShardOnce(ctx context.Context, part shard, ahead int, deletio
 			publish()
 			return yield(dec)
 		})
+		publish()
+		if scanErr == nil && p.listing.Add(-1) == 0 {
+			p.progress.listingDone.Store(true)
+			p.emit(Event{Type: EventProgress})
+		}
 	}
 	p.pool.run(ctx, ahead, decisions, func(dec decision) outcome {
 		return p.finishOne(ctx, dec, p.settle(ctx, func() outcome { return p.work(ctx, dec) }))
 	}, keep.collect)
-	publish()
 	*counts = d.counts
 	if err := keep.close(); err != nil {
 		return err
