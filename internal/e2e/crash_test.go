@@ -88,9 +88,7 @@ func newCrash(t *testing.T, upload bool) *crash {
 		c.source, c.destination, c.from, c.to = bucket, dir, url, dir.path
 	}
 	c.state = filepath.Join(t.TempDir(), "state")
-	c.binary = filepath.Join(t.TempDir(), "objstore")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", c.binary, "../../cli/objstore").CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	c.binary = testutil.CLI(t)
 	return c
 }
 
