@@ -26,6 +26,9 @@ const (
 	verdictDelete
 	// verdictForget: gone at both; only the ledger still has it.
 	verdictForget
+	// verdictClaim: neither the source nor the ledger has it, and the ledger
+	// may lack what is ours.
+	verdictClaim
 	// verdictProblem: the source has something that is no object.
 	verdictProblem
 )
@@ -55,7 +58,9 @@ type detector struct {
 
 	counts detected
 
-	keys int64
+	keys  int64
+	doubt bool // whether the ledger may lack objects of ours
+
 	tick func() // called now and then, for progress while nothing changes
 }
 
@@ -227,6 +232,8 @@ func (d *detector) decideAbsent(dec *decision, hasDestination bool) bool {
 		return false // it may well be there
 	}
 	switch {
+	case !dec.known && d.doubt && hasDestination && dec.destination.Problem == nil:
+		dec.verdict = verdictClaim
 	case !dec.known:
 		return false // somebody else's, and none of our business
 	case hasDestination:

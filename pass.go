@@ -41,6 +41,7 @@ type pass struct {
 	complete bool // every object was seen
 	progress counters
 	outage   *outage
+	doubt    *doubt
 	listing  atomic.Int64 // shards that are still being listed
 	full     atomic.Int64 // objects in a row that found the store full
 
@@ -134,7 +135,11 @@ func (p *pass) scan(ctx context.Context) (err error) {
 		return err
 	}
 	p.complete = true
-	if err := p.deleteAll(ctx, seen); err != nil {
+	err = p.deleteAll(ctx, seen)
+	if ctx.Err() == nil && (err == nil || errors.Is(err, ErrBrake) || errors.Is(err, ErrEmptySource)) {
+		err = errors.Join(err, p.doubt.settle())
+	}
+	if err != nil {
 		return err
 	}
 	return p.compact(ctx)
@@ -191,6 +196,8 @@ func (p *pass) work(ctx context.Context, d decision) outcome {
 		return p.rehash(ctx, d)
 	case verdictForget:
 		return outcome{forget: true}
+	case verdictClaim:
+		return p.claim(ctx, d)
 	case verdictProblem:
 		if errors.Is(d.source.Problem, backend.ErrNotRegular) {
 			return outcome{kind: outcomeSpecial}

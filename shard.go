@@ -48,6 +48,14 @@ type scanned struct {
 	deletions []*deletions
 }
 
+// A shard keeps what the detector finds gone and what is claimed apart, since
+// each comes in key order and both together do not.
+const (
+	keptGone = iota
+	keptClaimed
+	keptKinds
+)
+
 // deletes counts the deletions of all shards.
 func (s *scanned) deletes() (n int64) {
 	for _, d := range s.deletions {
@@ -79,14 +87,17 @@ func (p *pass) scanShards(ctx context.Context) (*scanned, error) {
 	shards := shardsBetween(splits)
 	counts := make([]detected, len(shards))
 	for i := range shards {
-		seen.deletions = append(seen.deletions, &deletions{path: p.scratch(fmt.Sprintf(deletionsName, fmt.Sprint(i)))})
+		for kind := range keptKinds {
+			name := fmt.Sprintf(deletionsName, fmt.Sprintf("%d-%d", i, kind))
+			seen.deletions = append(seen.deletions, &deletions{path: p.scratch(name)})
+		}
 	}
 	p.listing.Store(int64(len(shards)))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(lanes)
 	for i, part := range shards {
 		group.Go(func() error {
-			return p.scanShard(ctx, part, window/min(len(shards), lanes), seen.deletions[i], &counts[i])
+			return p.scanShard(ctx, part, window/min(len(shards), lanes), seen.deletions[keptKinds*i:][:keptKinds], &counts[i])
 		})
 	}
 	err = group.Wait()
@@ -100,22 +111,24 @@ func (p *pass) scanShards(ctx context.Context) (*scanned, error) {
 
 // scanShard scans one shard, and again after it took damaged parts out of the
 // ledger: what was done by then is in the ledger and is not done twice.
-func (p *pass) scanShard(ctx context.Context, part shard, ahead int, deletions *deletions, counts *detected) error {
+func (p *pass) scanShard(ctx context.Context, part shard, ahead int, kept []*deletions, counts *detected) error {
 	for {
-		err := p.scanShardOnce(ctx, part, ahead, deletions, counts)
+		err := p.scanShardOnce(ctx, part, ahead, kept, counts)
 		if !errors.Is(err, ledger.ErrDamaged) {
 			return err
 		}
 		if dropErr := p.dropDamaged(ctx, err); dropErr != nil {
 			return errors.Join(err, dropErr)
 		}
-		if err := deletions.reset(); err != nil {
-			return err
+		for _, d := range kept {
+			if err := d.reset(); err != nil {
+				return err
+			}
 		}
 	}
 }
 
-func (p *pass) scanShardOnce(ctx context.Context, part shard, ahead int, deletions *deletions, counts *detected) (err error) {
+func (p *pass) scanShardOnce(ctx context.Context, part shard, ahead int, kept []*deletions, counts *detected) (err error) {
 	cursor, err := p.ledger.Read(ctx, part.after, part.until)
 	if err != nil {
 		return err
@@ -127,6 +140,7 @@ func (p *pass) scanShardOnce(ctx context.Context, part shard, ahead int, deletio
 	defer destination.stop()
 
 	d := newDetector(source, destination, cursor, p.accept)
+	d.doubt = p.doubt.look.Load()
 	*counts = detected{}
 	published := detected{}
 	publish := func() {
@@ -141,7 +155,7 @@ func (p *pass) scanShardOnce(ctx context.Context, part shard, ahead int, deletio
 	keep := p.checkpoints()
 	var scanErr error
 	decisions := func(yield func(decision) bool) {
-		scanErr = p.detect(d, deletions, func(dec decision) bool {
+		scanErr = p.detect(d, kept[keptGone], func(dec decision) bool {
 			publish()
 			return yield(dec)
 		})
@@ -153,7 +167,12 @@ func (p *pass) scanShardOnce(ctx context.Context, part shard, ahead int, deletio
 	}
 	p.pool.run(ctx, ahead, decisions, func(dec decision) outcome {
 		return p.finishOne(ctx, dec, p.settle(ctx, func() outcome { return p.work(ctx, dec) }))
-	}, keep.collect)
+	}, func(dec decision, out outcome) {
+		keep.collect(dec, out)
+		if dec.verdict == verdictClaim && out.entry != nil {
+			p.keepClaimed(kept[keptClaimed], dec, out)
+		}
+	})
 	*counts = d.counts
 	if err := keep.close(); err != nil {
 		return err
@@ -162,6 +181,17 @@ func (p *pass) scanShardOnce(ctx context.Context, part shard, ahead int, deletio
 		return scanErr
 	}
 	return ctx.Err()
+}
+
+// keepClaimed keeps the deletion of an object that turned out to be ours.
+func (p *pass) keepClaimed(claimed *deletions, d decision, out outcome) {
+	if p.policy.Deletes == KeepDeleted {
+		return
+	}
+	d.entry = *out.entry
+	if err := claimed.add(d); err != nil {
+		p.stop(err)
+	}
 }
 
 // detect feeds the workers, and keeps deletions for later, or passes over them
@@ -208,5 +238,8 @@ func (p *pass) prepare(ctx context.Context) error {
 func (p *pass) dropDamaged(ctx context.Context, damage error) error {
 	p.log.Warn("a part of the ledger is damaged and was dropped; this pass looks up again what it knew, and copies nothing that the destination has",
 		"policy", p.policy.ID, "damage", damage)
+	if err := p.doubt.lost(); err != nil {
+		return err
+	}
 	return p.ledger.Drop(ctx, damage)
 }

@@ -39,6 +39,13 @@ func (r *Replicator) openLedger(ctx context.Context, id, dir string) (_ *policyL
 	o := ledger.Options{Backend: b, Scratch: dir}
 	l, err := ledger.Open(ctx, o)
 	if errors.Is(err, ledger.ErrDamaged) {
+		doubt, doubtErr := newDoubt(dir)
+		if doubtErr == nil {
+			doubtErr = doubt.lost()
+		}
+		if doubtErr != nil {
+			return nil, errors.Join(err, doubtErr)
+		}
 		name, asideErr := ledger.SetAside(ctx, o)
 		if asideErr != nil {
 			return nil, errors.Join(err, asideErr)

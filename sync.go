@@ -171,6 +171,9 @@ func (r *Replicator) newPass(p Policy, options syncOptions, source, destination 
 		log: r.config.logger, audit: r.config.audit, observe: r.config.observer,
 		dir: dir, failures: failures, operation: rand.Text()[:12],
 	}
+	if pass.doubt, err = newDoubt(dir); err != nil {
+		return nil, errors.Join(err, failures.close())
+	}
 	pass.outage = newOutage(p.ID, r.config.patience, r.config.logger, source, destination)
 	if p.Concurrency > 0 {
 		pass.workers = p.Concurrency

@@ -31,12 +31,22 @@ type copying struct {
 	expect    backend.Condition
 	known     bool   // the ledger knows the key: a strange object there is drift
 	operation string // names this copy in the marker
+	unsure    bool   // a write may have been applied unseen
 }
 
 // copy writes the current source version of a key, on the condition that the
 // destination still has what expect says.
 func (p *pass) copy(ctx context.Context, key string, expect backend.Condition, known bool) outcome {
 	c := &copying{pass: p, key: key, expect: expect, known: known, operation: p.nextOperation()}
+	out := c.run(ctx)
+	if c.unsure && out.entry == nil {
+		p.doubt.stays.Store(true)
+	}
+	return out
+}
+
+func (c *copying) run(ctx context.Context) outcome {
+	p := c.pass
 	for moves := 1; ; moves++ {
 		var out outcome
 		err := p.again.call(ctx, func() (err error) {
@@ -72,7 +82,11 @@ func (c *copying) attempt(ctx context.Context) (outcome, error) {
 		return outcome{}, p.source.wrap(err)
 	}
 	defer v.release()
-
+	if err := p.doubt.raise(); err != nil {
+		err = fmt.Errorf("note that writes begin: %w", err)
+		p.stop(err)
+		return outcome{}, err
+	}
 	mk := marker{policy: p.policy.ID, source: fingerprintOf(v.object), operation: c.operation}
 	written, err := p.destination.Put(ctx, p.destination.key(c.key), v.body, backend.PutOptions{
 		Metadata: mark(travelling(v.object.Metadata), mk, p.destination.props.MaxMetadata),
@@ -87,6 +101,7 @@ func (c *copying) attempt(ctx context.Context) (outcome, error) {
 		}
 		return outcome{}, p.source.wrap(readErr)
 	}
+	c.unsure = c.unsure || !backend.Definite(err)
 	conflict := errors.Is(err, backend.ErrPrecondition) || errors.Is(err, fs.ErrExist)
 	if ctx.Err() != nil || (backend.Definite(err) && !conflict) {
 		return outcome{}, p.destination.wrap(err)

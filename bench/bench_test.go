@@ -62,7 +62,7 @@ func newBench(tb testing.TB, scheme string, files int) *bench {
 	b := &bench{scheme: scheme, server: testutil.SharedMinIO(tb), directory: filepath.Join(tb.TempDir(), "data"), state: tb.TempDir()}
 	b.proxy = testutil.CountingProxy(tb, b.server.Endpoint)
 	b.bucket = b.server.NewBucket(tb)
-	b.binary = buildCLI(tb)
+	b.binary = testutil.CLI(tb)
 	content := make([]byte, 4<<10)
 	for i := range files {
 		dir := filepath.Join(b.directory, fmt.Sprintf("%03d", i/100))
@@ -95,16 +95,6 @@ func measure(tb testing.TB, cmd *exec.Cmd) run {
 		r.peak = usage.Maxrss << 10
 	}
 	return r
-}
-
-// buildCLI returns the path of the CLI, built from this module.
-func buildCLI(tb testing.TB) string {
-	tb.Helper()
-	binary := filepath.Join(tb.TempDir(), "objstore")
-	build := exec.CommandContext(tb.Context(), "go", "build", "-o", binary, "../cli/objstore")
-	out, err := build.CombinedOutput()
-	require.NoError(tb, err, "%s", out)
-	return binary
 }
 
 // checkFirst and checkAgain hold the requests against what is promised.

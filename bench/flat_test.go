@@ -38,7 +38,7 @@ func newFlat(tb testing.TB, objects int) *flat {
 		objects:     objects,
 		source:      testutil.NewSynthetic(tb, objects, flatSize),
 		destination: testutil.NewSynthetic(tb, objects, flatSize),
-		binary:      buildCLI(tb), state: tb.TempDir(),
+		binary:      testutil.CLI(tb), state: tb.TempDir(),
 		config: filepath.Join(tb.TempDir(), "config.yaml"),
 	}
 	settings := "{bucket: flat, endpoint: %q, region: us-east-1, accessKey: env:BENCH_KEY, secretKey: env:BENCH_KEY}"
