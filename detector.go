@@ -26,6 +26,8 @@ const (
 	verdictDelete
 	// verdictForget: gone at both; only the ledger still has it.
 	verdictForget
+	// verdictClaim: at the destination alone, and the ledger may not know it.
+	verdictClaim
 	// verdictProblem: the source has something that is no object.
 	verdictProblem
 )
@@ -52,6 +54,8 @@ type detector struct {
 	// share. Streams are in order, so one of each is enough.
 	sourceGap      string
 	destinationGap string
+
+	doubtful bool // see doubt
 
 	listed    int64 // source objects that the filter let through
 	unchanged int64
@@ -209,6 +213,10 @@ func (d *detector) decidePresent(dec *decision, hasDestination bool) bool {
 }
 
 func (d *detector) decideAbsent(dec *decision, hasDestination bool) bool {
+	if d.doubtful && hasDestination && !dec.known && dec.destination.Problem == nil {
+		dec.verdict = verdictClaim
+		return true
+	}
 	if within(dec.key, d.sourceGap) {
 		return false // it may well be there
 	}

@@ -36,6 +36,7 @@ type pass struct {
 	ledger   *ledger.Ledger
 	update   *ledger.Update // the collecting goroutine's
 	failures *failures
+	doubt    *doubt
 	progress counters
 	outage   outage
 
@@ -123,6 +124,9 @@ func (p *pass) scan(ctx context.Context) (err error) {
 			commit = errors.Join(commit, p.setAside())
 		}
 		err = errors.Join(err, commit)
+		if commit == nil && ctx.Err() == nil {
+			err = errors.Join(err, p.doubt.settle())
+		}
 	}()
 	deletions := &deletions{path: filepath.Join(p.dir, "deletions.tmp")}
 	defer func() { err = errors.Join(err, deletions.close()) }()
@@ -161,10 +165,12 @@ type scanned struct {
 func (p *pass) copyAll(ctx context.Context, deletions *deletions) (scanned, error) {
 	cursor, err := p.openCursor()
 	if err != nil {
+		p.doubt.stays.Store(true)
 		return scanned{}, err
 	}
 	defer cursor.Close()
 	if err := p.prepare(ctx, cursor.Len()); err != nil {
+		p.doubt.stays.Store(true)
 		return scanned{}, err
 	}
 	source := startLister(ctx, p.source, p.again)
@@ -173,6 +179,7 @@ func (p *pass) copyAll(ctx context.Context, deletions *deletions) (scanned, erro
 	defer destination.stop()
 
 	d := newDetector(source, destination, cursor, p.accept)
+	d.doubtful = p.doubt.found
 	d.tick = func() { p.publish(d, false) }
 	var scanErr error
 	decisions := func(yield func(decision) bool) {
@@ -184,6 +191,9 @@ func (p *pass) copyAll(ctx context.Context, deletions *deletions) (scanned, erro
 	p.result.unchanged.Add(d.unchanged)
 	if scanErr == nil {
 		scanErr = ctx.Err()
+	}
+	if scanErr != nil || d.destinationGap != "" {
+		p.doubt.stays.Store(true)
 	}
 	return scanned{listed: d.listed, known: cursor.Len()}, scanErr
 }
@@ -212,6 +222,9 @@ func (p *pass) openCursor() (*ledger.Cursor, error) {
 }
 
 func (p *pass) setAside() error {
+	if err := p.doubt.raise(); err != nil {
+		return err
+	}
 	name, err := p.ledger.SetAside()
 	if err != nil {
 		return err
@@ -269,6 +282,8 @@ func (p *pass) work(ctx context.Context, d decision) outcome {
 		return p.rehash(ctx, d)
 	case verdictForget:
 		return outcome{forget: true}
+	case verdictClaim:
+		return p.claim(ctx, d)
 	case verdictProblem:
 		if errors.Is(d.source.Problem, backend.ErrNotRegular) {
 			return outcome{kind: outcomeSpecial}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -442,6 +444,51 @@ func TestADeletionWhoseAnswerIsLostIsNoConflict(t *testing.T) {
 		require.EqualValues(t, 1, w.mustSync().Deleted)
 		w.requireEqual()
 	}
+}
+
+// What a killed pass wrote is the policy's, also when it is gone from the
+// source before the next pass lists it.
+func TestAnObjectThatOnlyAKilledPassKnewIsDeletedWithItsSource(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.source, "k", "1")
+	w.put(w.source, "l", "1")
+	w.put(w.destination, "other", "somebody's")
+	killed := filepath.Join(t.TempDir(), "state")
+	w.destination.after = func(op, key string) error {
+		if op == "put" && key == "k" {
+			return os.CopyFS(killed, os.DirFS(w.r.config.stateDir))
+		}
+		return nil
+	}
+	w.mustSync()
+	w.destination.after = nil
+	w.restart(killed)
+	w.remove(w.source, "k")
+	w.mustSync()
+	require.EqualValues(t, 1, w.mustSync().Deleted)
+	require.Equal(t, []string{"l=1", "other=somebody's"}, w.contents(w.destination))
+	w.requireQuiet()
+}
+
+// Likewise where the answer of a write is lost, and nobody can look.
+func TestAWriteOfUnknownOutcomeIsLookedForLater(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.source, "k", "1")
+	w.put(w.source, "l", "1")
+	w.destination.after = func(op, key string) error {
+		if key == "k" && op != "list" {
+			return backend.ErrUnavailable
+		}
+		return nil
+	}
+	_, err := w.sync()
+	require.ErrorIs(t, err, ErrObjectsFailed)
+	w.destination.after = nil
+	w.remove(w.source, "k")
+	w.mustSync()
+	require.EqualValues(t, 1, w.mustSync().Deleted)
+	require.Equal(t, []string{"l=1"}, w.contents(w.destination))
+	w.requireQuiet()
 }
 
 // An auditTrail keeps what was done.

@@ -159,11 +159,15 @@ func (r *Replicator) newPass(p Policy, options syncOptions, source, destination 
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	doubt, err := newDoubt(dir)
+	if err != nil {
+		return nil, errors.Join(err, failures.close(), l.Close())
+	}
 	pass := &pass{
 		policy: p, options: options, source: source, destination: destination,
 		again: r.again, workers: r.config.concurrency, accept: accept, brake: brake,
 		log: r.config.logger, audit: r.config.audit, observe: r.config.observer,
-		dir: dir, ledger: l, failures: failures, operation: rand.Text()[:12],
+		dir: dir, ledger: l, failures: failures, doubt: doubt, operation: rand.Text()[:12],
 	}
 	if p.Concurrency > 0 {
 		pass.workers = p.Concurrency

@@ -31,6 +31,7 @@ type copying struct {
 	expect    backend.Condition
 	known     bool   // the ledger knows the key: a strange object there is drift
 	operation string // names this copy in the marker
+	uncertain bool   // a write may have been applied, or may yet be
 }
 
 // copy writes the current source version of a key, on the condition that the
@@ -51,6 +52,9 @@ func (p *pass) copy(ctx context.Context, key string, expect backend.Condition, k
 			continue
 		case errors.Is(err, errSourceChanged), errors.Is(err, errDestinationMoved):
 			err = fmt.Errorf("%w, %d times; the next pass tries again", err, moves)
+		}
+		if c.uncertain {
+			p.doubt.stays.Store(true)
 		}
 		return failed(err)
 	}
@@ -73,6 +77,9 @@ func (c *copying) attempt(ctx context.Context) (outcome, error) {
 	}
 	defer v.release()
 
+	if err := p.doubt.raise(); err != nil {
+		return outcome{}, fmt.Errorf("note that the pass writes: %w", err)
+	}
 	mk := marker{policy: p.policy.ID, source: fingerprintOf(v.object), operation: c.operation}
 	written, err := p.destination.Put(ctx, p.destination.key(c.key), v.body, backend.PutOptions{
 		Metadata: mark(travelling(v.object.Metadata), mk, p.destination.props.MaxMetadata),
@@ -81,6 +88,7 @@ func (c *copying) attempt(ctx context.Context) (outcome, error) {
 	if err == nil {
 		return c.done(v, written.Tag), nil
 	}
+	c.uncertain = c.uncertain || !backend.Definite(err)
 	if readErr := v.readFailure(); readErr != nil {
 		if changed(readErr) {
 			return outcome{}, errSourceChanged
