@@ -67,6 +67,7 @@ func (s *simulation) happen(e event) {
 		s.second()
 	case ledgerLost:
 		if !s.gated {
+			s.ledgerGone = true
 			s.restoreLedger(modelPolicy, modelPolicy, nil)
 		}
 	}
@@ -90,11 +91,7 @@ func (s *simulation) samePadding(key string) string {
 	if len(h.versions) == 0 {
 		return ""
 	}
-	data := h.versions[len(h.versions)-1].data
-	if cut := strings.IndexByte(data, '+'); cut >= 0 {
-		return data[cut:]
-	}
-	return ""
+	return strings.Repeat("+", strings.Count(h.versions[len(h.versions)-1].data, "+"))
 }
 
 func tampered(data string) string { return "X" + data[1:] }
@@ -103,7 +100,7 @@ func tampered(data string) string { return "X" + data[1:] }
 // it and has the same size.
 func (s *simulation) putSource(side, key, pad string, keepTag bool) {
 	id := fmt.Sprintf("%06d", s.clock)
-	s.putVersion(side, key, fmt.Sprintf("%s#%s%s", key, id, pad), backend.Metadata{
+	s.putVersion(side, key, fmt.Sprintf("%s#%s%s#%s", key, id, pad, id), backend.Metadata{
 		ContentType: "text/" + id, User: map[string]string{"v": id},
 	}, keepTag)
 }

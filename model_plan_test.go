@@ -25,6 +25,7 @@ type setup struct {
 	conditions bool // the destination honours conditions
 	stamps     bool // the source is like a file system
 	markers    bool // the destination has room for a marker
+	large      bool // all bodies are streamed, and read twice
 	deletes    DeleteMode
 	brake      string
 	foreign    ConflictMode
@@ -119,6 +120,7 @@ func drawPlan(seed uint64) plan {
 	if chance(30) {
 		p.setup.workers = 4
 	}
+	p.setup.large = chance(6)
 	if chance(20) {
 		p.setup.deletes = KeepDeleted
 	}
@@ -130,7 +132,7 @@ func drawPlan(seed uint64) plan {
 	}
 	for _, key := range modelKeys {
 		if chance(70) {
-			p.events = append(p.events, event{kind: sourcePut, key: key, n: r.IntN(4)})
+			p.events = append(p.events, event{kind: sourcePut, key: key, n: p.setup.size(r.IntN(4))})
 		}
 	}
 	total := 0
@@ -152,10 +154,21 @@ func drawPlan(seed uint64) plan {
 				break
 			}
 		}
+		if e.kind == sourcePut {
+			e.n = p.setup.size(e.n)
+		}
 		p.events = append(p.events, e)
 	}
 	p.sort()
 	return p
+}
+
+// size makes the n of a put that of a large body where all are.
+func (s *setup) size(n int) int {
+	if s.large {
+		return largeBody
+	}
+	return n
 }
 
 func (p *plan) sort() {

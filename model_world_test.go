@@ -52,7 +52,9 @@ type simulation struct {
 	audited    map[string]bool // the deletions that it has put on record
 	costly     int             // calls of the pass under test that are no listings
 	moved      bool            // by anybody else, during the pass under test
+	emptyAll   bool            // the source had nothing when it began
 	twinUsed   bool
+	ledgerGone bool
 	anyLate    bool
 
 	mu      sync.Mutex // guards waiting, the rest is for who the scheduler let go
@@ -231,17 +233,22 @@ func (s *simulation) policy(id, actor string) Policy {
 func (s *simulation) runPass(opts ...SyncOption) (SyncResult, error) {
 	s.replicatorOpen()
 	s.begin(modelPolicy, modelPolicy, modelPolicy)
+	s.emptyAll = s.stores[sideSource].Len() == 0
 	snapshot := s.ledgerFiles(modelPolicy, modelPolicy)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	s.cancel, s.gated, s.stopped, s.killed, s.moved = cancel, true, false, false, false
 	s.deleted, s.audited = nil, map[string]bool{}
+	forced := opts
+	if s.mutant.force {
+		forced = []SyncOption{ForceDeletes()}
+	}
 	done := make(chan struct{})
 	var res SyncResult
 	var err error
 	go func() {
 		defer close(done)
-		res, err = s.replicator.Sync(ctx, s.policy(modelPolicy, modelPolicy), opts...)
+		res, err = s.replicator.Sync(ctx, s.policy(modelPolicy, modelPolicy), forced...)
 	}()
 	s.schedule(modelPolicy, done)
 	s.gated, s.cancel = false, nil
