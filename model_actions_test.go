@@ -30,6 +30,10 @@ func (s *simulation) happen(e event) {
 		s.touch(key)
 	case sourceRemove:
 		s.removeSource(sideSource, key)
+	case sourceWipe:
+		for _, key := range modelKeys {
+			s.removeSource(sideSource, key)
+		}
 	case sourceHide:
 		s.hidden = s.hidden || e.call == 0
 	case sourceForbid:
