@@ -491,6 +491,29 @@ func TestAWriteOfUnknownOutcomeIsLookedForLater(t *testing.T) {
 	w.requireQuiet()
 }
 
+// The source goes away between a write that arrives late and its repetition.
+func TestAWriteThatArrivesAfterItsSourceHasGoneIsFound(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.source, "k", "1")
+	w.put(w.source, "l", "1")
+	var late backend.PutOptions
+	w.destination.putting = func(key string, opts backend.PutOptions) error {
+		if key != "k" {
+			return nil
+		}
+		late = opts
+		w.remove(w.source, "k")
+		return backend.ErrUnavailable
+	}
+	w.mustSync()
+	w.destination.putting = nil
+	_, err := w.destination.Store.Put(t.Context(), "k", backend.Bytes([]byte("1")), late)
+	require.NoError(t, err)
+	w.mustSync()
+	require.EqualValues(t, 1, w.mustSync().Deleted)
+	require.Equal(t, []string{"l=1"}, w.contents(w.destination))
+}
+
 // An auditTrail keeps what was done.
 type auditTrail struct {
 	mu      sync.Mutex

@@ -46,6 +46,10 @@ func (p *pass) copy(ctx context.Context, key string, expect backend.Condition, k
 		})
 		switch {
 		case err == nil:
+			// The source may have gone after a write that is yet to arrive.
+			if c.uncertain && out.entry == nil {
+				p.doubt.stays.Store(true)
+			}
 			return out
 		case moves < maxMoves && ctx.Err() == nil &&
 			(errors.Is(err, errSourceChanged) || errors.Is(err, errDestinationMoved)):

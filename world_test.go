@@ -149,6 +149,8 @@ type hooked struct {
 	before func(op, key string) error
 	after  func(op, key string) error
 	stamp  func(key string) string
+	// putting sees the options of a Put, whose place its error takes.
+	putting func(key string, opts backend.PutOptions) error
 }
 
 // calls returns the operations since the last time.
@@ -208,6 +210,11 @@ func (h *hooked) Open(ctx context.Context, key string, opts backend.OpenOptions)
 func (h *hooked) Put(ctx context.Context, key string, body backend.Body, opts backend.PutOptions) (backend.Object, error) {
 	if err := h.note("put", key); err != nil {
 		return backend.Object{}, err
+	}
+	if h.putting != nil {
+		if err := h.putting(key, opts); err != nil {
+			return backend.Object{}, err
+		}
 	}
 	o, err := h.Store.Put(ctx, key, body, opts)
 	return o, h.done("put", key, err)
