@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"math"
 	"strings"
 
 	"github.com/objrepl/replication/backend"
@@ -170,7 +171,7 @@ func (s *simulation) entry(key string) (ledger.Entry, bool) {
 func (s *simulation) heal() {
 	s.tracef("all faults end")
 	s.healed = true
-	s.landLate(1 << 30)
+	s.landLate(math.MaxInt)
 	s.call = 0
 	reported := s.healedPass()
 	if s.twinUsed && s.violation == "" {
