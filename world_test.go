@@ -152,6 +152,8 @@ type hooked struct {
 	after  func(op, key string) error
 	stamp  func(key string) string
 	body   func(key string, r io.ReadCloser) io.ReadCloser
+	// putting sees the options of a Put, whose place its error takes.
+	putting func(key string, opts backend.PutOptions) error
 }
 
 // calls returns the operations since the last time.
@@ -214,6 +216,11 @@ func (h *hooked) Open(ctx context.Context, key string, opts backend.OpenOptions)
 func (h *hooked) Put(ctx context.Context, key string, body backend.Body, opts backend.PutOptions) (backend.Object, error) {
 	if err := h.note("put", key); err != nil {
 		return backend.Object{}, err
+	}
+	if h.putting != nil {
+		if err := h.putting(key, opts); err != nil {
+			return backend.Object{}, err
+		}
 	}
 	o, err := h.Store.Put(ctx, key, body, opts)
 	return o, h.done("put", key, err)
