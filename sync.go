@@ -129,6 +129,9 @@ func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, di
 		return fail(err)
 	}
 	pass.ledger = state.ledger
+	if pass.failures, err = newFailures(filepath.Join(dir, failuresName)); err != nil {
+		return fail(err)
+	}
 	result, err = pass.run(ctx)
 	return result, pass.progress.snapshot(), weaker, err
 }
@@ -145,6 +148,8 @@ func (r *Replicator) openEndpoint(ctx context.Context, role, name string, settin
 	return e, nil
 }
 
+// newPass makes a pass that still lacks its ledger and, if it is to change
+// anything, its failures. It touches neither store nor disk.
 func (r *Replicator) newPass(p Policy, options syncOptions, source, destination *endpoint, dir string) (*pass, error) {
 	accept, err := compileFilter(p.Include, p.Exclude)
 	if err != nil {
@@ -154,15 +159,11 @@ func (r *Replicator) newPass(p Policy, options syncOptions, source, destination 
 	if err != nil {
 		return nil, err
 	}
-	failures, err := newFailures(filepath.Join(dir, failuresName))
-	if err != nil {
-		return nil, err
-	}
 	pass := &pass{
 		policy: p, options: options, source: source, destination: destination,
 		again: r.again, workers: r.config.concurrency, accept: accept, brake: brake,
 		log: r.config.logger, audit: r.config.audit, observe: r.config.observer,
-		dir: dir, failures: failures, operation: rand.Text()[:12],
+		dir: dir, operation: rand.Text()[:12],
 	}
 	if p.Concurrency > 0 {
 		pass.workers = p.Concurrency
