@@ -75,7 +75,7 @@ func (r *Replicator) locked(ctx context.Context, p Policy, options syncOptions, 
 	if err := r.record(ctx, AuditRecord{Action: AuditPassStarted, PolicyID: p.ID}); err != nil {
 		return SyncResult{PolicyID: p.ID}, err
 	}
-	r.observe(Event{Type: EventStarted, PolicyID: p.ID})
+	r.observe(Event{Type: EventStarted, Task: TaskSync, PolicyID: p.ID})
 	started := time.Now()
 	result, progress, weaker, err := r.pass(ctx, p, options, dir)
 	result.Duration = time.Since(started)
@@ -87,7 +87,7 @@ func (r *Replicator) locked(ctx context.Context, p Policy, options syncOptions, 
 	err = errors.Join(err, r.record(ctx, AuditRecord{Action: AuditPassFinished, PolicyID: p.ID, Outcome: outcome}))
 	status.add(result, err, weaker)
 	err = errors.Join(err, r.saveStatus(p.ID, status))
-	r.observe(Event{Type: EventFinished, PolicyID: p.ID, Err: err, Progress: progress})
+	r.observe(Event{Type: EventFinished, Task: TaskSync, PolicyID: p.ID, Err: err, Progress: progress})
 	return result, err
 }
 
@@ -160,7 +160,7 @@ func (r *Replicator) newPass(p Policy, options syncOptions, source, destination 
 		return nil, err
 	}
 	pass := &pass{
-		policy: p, options: options, source: source, destination: destination,
+		task: TaskSync, policy: p, options: options, source: source, destination: destination,
 		again: r.again, workers: r.config.concurrency, accept: accept, brake: brake,
 		log: r.config.logger, audit: r.config.audit, observe: r.config.observer,
 		dir: dir, operation: rand.Text()[:12],
