@@ -23,6 +23,8 @@ type outcome struct {
 	forget bool          // the entry is to be removed
 	size   int64
 	err    error
+
+	finding *Finding // of a verification, which has nothing else
 }
 
 func failed(err error) outcome { return outcome{kind: outcomeFailed, err: err} }

@@ -149,6 +149,7 @@ type hooked struct {
 	before func(op, key string) error
 	after  func(op, key string) error
 	stamp  func(key string) string
+	open   func(key string, r io.ReadCloser) io.ReadCloser // puts another body in place
 }
 
 // calls returns the operations since the last time.
@@ -202,6 +203,9 @@ func (h *hooked) Open(ctx context.Context, key string, opts backend.OpenOptions)
 	}
 	o, r, err := h.Store.Open(ctx, key, opts)
 	h.mark(&o)
+	if h.open != nil && err == nil {
+		r = h.open(key, r)
+	}
 	return o, r, h.done("open", key, err)
 }
 
