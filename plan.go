@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"slices"
 	"sync"
 	"time"
 )
@@ -272,7 +271,7 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 	}{
 		p.PolicyID, true, p.Listed, p.Unchanged, p.Known,
 		of(ActionCopy), of(ActionLook), of(ActionDelete), of(ActionFail),
-		slices.Concat([]PlanCount{}, p.Reasons), slices.Concat([]PlanItem{}, p.Items), held, p.DestinationMissing,
+		append([]PlanCount{}, p.Reasons...), append([]PlanItem{}, p.Items...), held, p.DestinationMissing,
 		p.Requests, cost{"USD", p.SourceCost, p.DestinationCost}, p.Duration.Milliseconds(),
 	})
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -358,6 +357,6 @@ func (v Verification) MarshalJSON() ([]byte, error) {
 		DurationMS int64          `json:"duration_ms"`
 	}{
 		v.PolicyID, v.Compared, v.Equal, v.Read, v.BytesRead, v.Special, v.Total(),
-		slices.Concat([]FindingCount{}, v.Counts), slices.Concat([]Finding{}, v.Findings), v.Duration.Milliseconds(),
+		append([]FindingCount{}, v.Counts...), append([]Finding{}, v.Findings...), v.Duration.Milliseconds(),
 	})
 }
