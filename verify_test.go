@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/memory"
 )
 
 // verify verifies and wants nothing to have been changed by it. It returns the
@@ -197,6 +198,99 @@ func TestWhatCannotBeReadIsNotTakenForEqual(t *testing.T) {
 	require.Equal(t, []string{"a unreadable"}, found)
 	require.ErrorIs(t, v.Findings[0].Err, fs.ErrPermission)
 	require.EqualValues(t, 1, v.Compared)
+}
+
+// broken makes a directory that no listing can look into of each that is
+// named with a slash, and a special file of every other name.
+func (h *hooked) broken(names ...string) {
+	h.page = func(page []backend.Object) (out []backend.Object) {
+		for _, o := range page {
+			for _, name := range names {
+				switch dir := strings.HasSuffix(name, "/"); {
+				case dir && strings.HasPrefix(o.Key, name):
+					o = backend.Object{Key: name, Problem: fs.ErrPermission}
+				case !dir && o.Key == name:
+					o = backend.Object{Key: name, Problem: backend.ErrNotRegular}
+				}
+			}
+			if len(out) == 0 || out[len(out)-1].Key != o.Key {
+				out = append(out, o)
+			}
+		}
+		return out
+	}
+}
+
+func TestADirectoryThatCannotBeReadIsOneFindingAndHidesNoOther(t *testing.T) {
+	w := newWorld(t, memory.WithPageSize(100))
+	for _, key := range []string{"dir/a", "dir/b", "k", "pipe"} {
+		w.put(w.source, key, "1")
+	}
+	w.mustSync()
+	w.source.broken("dir/")
+	_, found, err := w.verify()
+	require.ErrorIs(t, err, ErrObjectsFailed)
+	require.NotErrorIs(t, err, ErrDifferent)
+	require.Equal(t, []string{"dir/ unreadable"}, found)
+	w.source.page = nil
+	w.destination.broken("dir/", "pipe")
+	_, found, err = w.verify()
+	require.ErrorIs(t, err, ErrObjectsFailed)
+	require.NotErrorIs(t, err, ErrDifferent)
+	require.Equal(t, []string{"dir/ unreadable", "pipe unreadable"}, found)
+	// A special file that the source does not have is nobody's object.
+	w.remove(w.source, "pipe")
+	_, found, err = w.verify()
+	require.ErrorIs(t, err, ErrObjectsFailed)
+	require.Equal(t, []string{"dir/ unreadable"}, found)
+	w.destination.page = nil
+	w.source.broken("k")
+	v, _, err := w.verify(AllowExtra())
+	require.NoError(t, err)
+	require.EqualValues(t, 1, v.Special)
+}
+
+func TestAChangedSourceOfTheSameSizeIsNotProvenByOldEvidence(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.source, "k", "1")
+	w.mustSync()
+	w.put(w.source, "k", "2")
+	_, found, err := w.verify()
+	require.ErrorIs(t, err, ErrDifferent)
+	require.Equal(t, []string{"k content"}, found)
+	w.loseLedger()
+	_, found, err = w.verify()
+	require.ErrorIs(t, err, ErrDifferent)
+	require.Equal(t, []string{"k content"}, found)
+}
+
+func TestAnUnsettledStampProvesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.source.stamp = func(string) string { return "1~" }
+	w.put(w.source, "k", "1")
+	w.mustSync()
+	w.loseLedger()
+	v, _, err := w.verify()
+	require.NoError(t, err)
+	require.EqualValues(t, 1, v.Read)
+}
+
+func TestAnObjectThatGoesBeforeItIsReadIsNoDifference(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.source, "k", "1")
+	w.mustSync()
+	w.source.before = func(op, key string) error {
+		if op == "open" {
+			w.source.before = nil
+			w.remove(w.source, "k")
+			w.remove(w.destination, "k")
+		}
+		return nil
+	}
+	v, found, err := w.verify(ReadAll())
+	require.NoError(t, err)
+	require.Empty(t, found)
+	require.Zero(t, v.Compared)
 }
 
 func TestAnObjectThatMovesWhileItIsReadIsReadAgain(t *testing.T) {

@@ -150,6 +150,7 @@ type hooked struct {
 	after  func(op, key string) error
 	stamp  func(key string) string
 	open   func(key string, r io.ReadCloser) io.ReadCloser // puts another body in place
+	page   func(page []backend.Object) []backend.Object    // puts another page of a listing in place
 }
 
 // calls returns the operations since the last time.
@@ -233,6 +234,9 @@ func (h *hooked) List(ctx context.Context, opts backend.ListOptions) iter.Seq2[[
 			}
 			for i := range page {
 				h.mark(&page[i])
+			}
+			if h.page != nil {
+				page = h.page(page)
 			}
 			if !yield(page, err) {
 				return
