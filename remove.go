@@ -70,12 +70,12 @@ func (p *pass) deleteTag(ctx context.Context, key string, tag backend.Tag) error
 // the source would not tell it from one that was there all along.
 func (p *pass) lookAfterDelete(ctx context.Context, key string) outcome {
 	gone := outcome{kind: outcomeDeleted, forget: true}
-	_, err := p.source.Stat(ctx, p.source.key(key))
+	back, err := p.source.Stat(ctx, p.source.key(key))
 	if err != nil {
 		// Absent, or unknown: without an entry the next pass copies what it lists.
 		return gone
 	}
-	out := p.copy(ctx, key, backend.Condition{Absent: true}, true)
+	out := p.copy(ctx, key, back.Size, backend.Condition{Absent: true}, true)
 	if out.entry == nil {
 		out.forget = true
 	}

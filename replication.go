@@ -52,6 +52,8 @@ func open(opts []Option) (*Replicator, error) {
 		logger:      slog.New(slog.DiscardHandler),
 		concurrency: defaultConcurrency,
 		memory:      defaultMemory,
+		partsFrom:   defaultPartsFrom,
+		partSize:    defaultPartSize,
 	}
 	var errs []error
 	for _, opt := range opts {

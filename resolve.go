@@ -24,7 +24,7 @@ func (p *pass) resolve(ctx context.Context, d decision) outcome {
 	})
 	switch {
 	case absent(err):
-		return p.copy(ctx, d.key, backend.Condition{Absent: true}, d.known)
+		return p.copy(ctx, d.key, d.source.Size, backend.Condition{Absent: true}, d.known)
 	case err != nil:
 		return failed(p.destination.wrap(err))
 	}
@@ -32,7 +32,7 @@ func (p *pass) resolve(ctx context.Context, d decision) outcome {
 		if mk.source == fingerprintOf(d.source) {
 			return outcome{kind: outcomeAdopted, entry: newEntry(d.key, &version{object: d.source}, there.Tag)}
 		}
-		return p.copy(ctx, d.key, backend.Condition{Match: there.Tag}, d.known)
+		return p.copy(ctx, d.key, d.source.Size, backend.Condition{Match: there.Tag}, d.known)
 	}
 	if there.Size == d.source.Size {
 		if out, equal := p.compare(ctx, d, there); equal {
@@ -42,7 +42,7 @@ func (p *pass) resolve(ctx context.Context, d decision) outcome {
 	if err := p.mayReplace(d.known, there); err != nil {
 		return failed(err)
 	}
-	return p.copy(ctx, d.key, backend.Condition{Match: there.Tag}, d.known)
+	return p.copy(ctx, d.key, d.source.Size, backend.Condition{Match: there.Tag}, d.known)
 }
 
 // ownMarker returns the marker of an object that this policy wrote. The size
@@ -94,18 +94,18 @@ func (p *pass) contentHash(ctx context.Context, e *endpoint, key string, tag bac
 func (p *pass) rehash(ctx context.Context, d decision) outcome {
 	expect := backend.Condition{Match: d.destination.Tag}
 	if len(d.entry.Digest) == 0 {
-		return p.copy(ctx, d.key, expect, true)
+		return p.copy(ctx, d.key, d.source.Size, expect, true)
 	}
 	v, err := p.reader.digest(ctx, d.key)
 	switch {
 	case absent(err):
 		return outcome{kind: outcomeNone}
 	case err != nil && changed(err):
-		return p.copy(ctx, d.key, expect, true)
+		return p.copy(ctx, d.key, d.source.Size, expect, true)
 	case err != nil:
 		return failed(p.source.wrap(err))
 	case !bytes.Equal(v.contentDigest(), d.entry.Digest):
-		return p.copy(ctx, d.key, expect, true)
+		return p.copy(ctx, d.key, d.source.Size, expect, true)
 	}
 	entry := newEntry(d.key, v, d.destination.Tag)
 	entry.Adopted = d.entry.Adopted

@@ -31,18 +31,24 @@ type copying struct {
 	expect    backend.Condition
 	known     bool   // the ledger knows the key: a strange object there is drift
 	operation string // names this copy in the marker
+	size      int64  // as the source was last seen
+	whole     bool   // the destination takes no parts after all
 }
 
 // copy writes the current source version of a key, on the condition that the
-// destination still has what expect says.
-func (p *pass) copy(ctx context.Context, key string, expect backend.Condition, known bool) outcome {
-	c := &copying{pass: p, key: key, expect: expect, known: known, operation: p.nextOperation()}
+// destination still has what expect says. The size is what the source had when
+// it was last seen.
+func (p *pass) copy(ctx context.Context, key string, size int64, expect backend.Condition, known bool) outcome {
+	c := &copying{pass: p, key: key, size: size, expect: expect, known: known, operation: p.nextOperation()}
 	for moves := 1; ; moves++ {
 		var out outcome
 		err := p.again.call(ctx, func() (err error) {
 			out, err = c.attempt(ctx)
 			return err
 		})
+		if errors.Is(err, errInParts) {
+			out, err = c.inParts(ctx)
+		}
 		switch {
 		case err == nil:
 			return out
@@ -61,6 +67,9 @@ func (p *pass) copy(ctx context.Context, key string, expect backend.Condition, k
 // final.
 func (c *copying) attempt(ctx context.Context) (outcome, error) {
 	p := c.pass
+	if c.large(c.size) {
+		return outcome{}, errInParts
+	}
 	v, err := p.reader.open(ctx, c.key)
 	switch {
 	case absent(err):
@@ -72,6 +81,9 @@ func (c *copying) attempt(ctx context.Context) (outcome, error) {
 		return outcome{}, p.source.wrap(err)
 	}
 	defer v.release()
+	if c.large(v.object.Size) {
+		return outcome{}, errInParts // it grew
+	}
 
 	mk := marker{policy: p.policy.ID, source: fingerprintOf(v.object), operation: c.operation}
 	written, err := p.destination.Put(ctx, p.destination.key(c.key), v.body, backend.PutOptions{
