@@ -43,10 +43,19 @@ func (e *endpoint) wrap(err error) error {
 // condition weakens c to what the store honours. The caller has shown the
 // loss to the user, see weaker.
 func (e *endpoint) condition(c backend.Condition) backend.Condition {
-	if !e.props.Put.IfAbsent {
+	return weakened(c, e.props.Put)
+}
+
+// completeCondition is condition for the end of an upload in parts.
+func (e *endpoint) completeCondition(c backend.Condition) backend.Condition {
+	return weakened(c, e.props.Complete)
+}
+
+func weakened(c backend.Condition, honoured backend.Conditions) backend.Condition {
+	if !honoured.IfAbsent {
 		c.Absent = false
 	}
-	if !e.props.Put.IfMatch {
+	if !honoured.IfMatch {
 		c.Match = ""
 	}
 	return c
@@ -65,6 +74,9 @@ func (e *endpoint) weaker() []string {
 	}
 	if !p.Delete.IfMatch {
 		say("%s %q cannot delete conditionally: the tag is looked at just before, and a change in between is lost", e.role, e.name)
+	}
+	if _, parts := backend.As[backend.PartUploader](e.Backend); parts && (!p.Complete.IfAbsent || !p.Complete.IfMatch) {
+		say("%s %q cannot complete an upload in parts conditionally: the tag is looked at just before, and a change in between is overwritten", e.role, e.name)
 	}
 	if p.Put.Local || p.Delete.Local {
 		say("%s %q keeps conditions only among programs that use this library on one machine", e.role, e.name)

@@ -25,6 +25,8 @@ type config struct {
 	concurrency int
 	memory      int64
 	patience    time.Duration
+	partsFrom   int64
+	partSize    int64
 }
 
 type namedBackend struct {
@@ -177,9 +179,38 @@ func WithOutagePatience(d time.Duration) Option {
 	}
 }
 
+// WithPartThreshold sets the size in bytes from which an object is copied in
+// parts, several at once, so that a copy that is cut short goes on where it was.
+// The default is 64 MiB. A store that takes no parts gets every object whole; one
+// whose single writes are limited gets larger objects in parts in any case.
+func WithPartThreshold(bytes int64) Option {
+	return func(c *config) error {
+		if bytes < 1 {
+			return fmt.Errorf("WithPartThreshold: %d bytes is less than 1", bytes)
+		}
+		c.partsFrom = bytes
+		return nil
+	}
+}
+
+// WithPartSize sets the size of a part in bytes, as far as the store allows it
+// and the number of parts suffices. The default is 16 MiB. When a copy is cut
+// short, what was sent of up to four unfinished parts is sent again.
+func WithPartSize(bytes int64) Option {
+	return func(c *config) error {
+		if bytes < 1 {
+			return fmt.Errorf("WithPartSize: %d bytes is less than 1", bytes)
+		}
+		c.partSize = bytes
+		return nil
+	}
+}
+
 const (
 	defaultPatience    = 2 * time.Minute
 	defaultInterval    = 5 * time.Minute
+	defaultPartsFrom   = 64 << 20
+	defaultPartSize    = 16 << 20
 	defaultConcurrency = 32
 	maxConcurrency     = 1024
 	defaultMemory      = 32 << 20

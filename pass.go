@@ -45,6 +45,7 @@ type pass struct {
 	doubt    *doubt
 	listing  atomic.Int64 // shards that are still being listed
 	full     atomic.Int64 // objects in a row that found the store full
+	parts    partsConfig
 
 	operation  string        // begins the names of this pass's writes
 	operations atomic.Int64  // numbers them
@@ -74,6 +75,9 @@ func (p *pass) run(ctx context.Context) (SyncResult, error) {
 	err := p.sweep(ctx)
 	if err == nil {
 		err = p.scan(ctx)
+	}
+	if err == nil {
+		p.sweepUploads(ctx)
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause // what stopped the pass, not the cancelled calls it left
@@ -190,7 +194,7 @@ func (p *pass) work(ctx context.Context, d decision) outcome {
 		if d.destination.Tag == "" {
 			expect = backend.Condition{Absent: true}
 		}
-		return p.copy(ctx, d.key, expect, d.known)
+		return p.copy(ctx, d.key, d.source.Size, expect, d.known)
 	case verdictUnknown:
 		return p.resolve(ctx, d)
 	case verdictRehash:

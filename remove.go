@@ -84,15 +84,16 @@ func (p *pass) deleteTag(ctx context.Context, key string, tag backend.Tag) error
 // the source would not tell it from one that was there all along.
 func (p *pass) lookAfterDelete(ctx context.Context, key string) outcome {
 	gone := outcome{kind: outcomeDeleted, deleted: true, forget: true}
-	err := p.again.call(ctx, func() error {
-		_, err := p.source.Stat(ctx, p.source.key(key))
+	var back backend.Object
+	err := p.again.call(ctx, func() (err error) {
+		back, err = p.source.Stat(ctx, p.source.key(key))
 		return err
 	})
 	if err != nil {
 		// Absent, or unknown: without an entry the next pass copies what it lists.
 		return gone
 	}
-	out := p.copy(ctx, key, backend.Condition{Absent: true}, true)
+	out := p.copy(ctx, key, back.Size, backend.Condition{Absent: true}, true)
 	out.deleted, out.forget = true, out.entry == nil
 	return out
 }

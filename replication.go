@@ -55,6 +55,8 @@ func open(opts []Option) (*Replicator, error) {
 		concurrency: defaultConcurrency,
 		memory:      defaultMemory,
 		patience:    defaultPatience,
+		partsFrom:   defaultPartsFrom,
+		partSize:    defaultPartSize,
 	}
 	var errs []error
 	for _, opt := range opts {

@@ -140,7 +140,7 @@ func (v *version) stream(ctx context.Context, s *sourceReader, first io.ReadClos
 				return readCloser{s.wrap(ctx, v, r), r}, nil
 			}
 		}
-		r, err := s.reopen(ctx, v, offset)
+		r, err := s.reopen(ctx, v, offset, 0)
 		v.setFailure(err)
 		if err != nil {
 			return nil, err
@@ -152,9 +152,10 @@ func (v *version) stream(ctx context.Context, s *sourceReader, first io.ReadClos
 	}}
 }
 
-// reopen opens the version again that v began with, or fails.
-func (s *sourceReader) reopen(ctx context.Context, v *version, offset int64) (io.ReadCloser, error) {
-	object, r, err := s.endpoint.Open(ctx, v.object.Key, backend.OpenOptions{Offset: offset, IfMatch: v.object.Tag})
+// reopen opens the version again that v began with, or fails. A length of 0 is
+// to the end.
+func (s *sourceReader) reopen(ctx context.Context, v *version, offset, length int64) (io.ReadCloser, error) {
+	object, r, err := s.endpoint.Open(ctx, v.object.Key, backend.OpenOptions{Offset: offset, Length: length, IfMatch: v.object.Tag})
 	if err != nil {
 		return nil, err
 	}

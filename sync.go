@@ -183,6 +183,7 @@ func (r *Replicator) newPass(p Policy, options syncOptions, source, destination 
 		endpoint: source, memory: r.memory,
 		moved: pass.moved,
 	}
+	pass.parts = r.newPartsConfig(destination, dir, pass.workers)
 	if p.Bandwidth > 0 {
 		pass.reader.limit = rate.NewLimiter(rate.Limit(p.Bandwidth), int(min(max(p.Bandwidth/10, 4<<10), 1<<20)))
 	}

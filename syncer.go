@@ -32,12 +32,15 @@ type copying struct {
 	known     bool   // the ledger knows the key: a strange object there is drift
 	operation string // names this copy in the marker
 	unsure    bool   // a write may have been applied unseen
+	size      int64  // as the source was last seen
+	whole     bool   // the destination takes no parts after all
 }
 
 // copy writes the current source version of a key, on the condition that the
-// destination still has what expect says.
-func (p *pass) copy(ctx context.Context, key string, expect backend.Condition, known bool) outcome {
-	c := &copying{pass: p, key: key, expect: expect, known: known, operation: p.nextOperation()}
+// destination still has what expect says. The size is what the source had when
+// it was last seen.
+func (p *pass) copy(ctx context.Context, key string, size int64, expect backend.Condition, known bool) outcome {
+	c := &copying{pass: p, key: key, size: size, expect: expect, known: known, operation: p.nextOperation()}
 	out := c.run(ctx)
 	if c.unsure && out.entry == nil {
 		p.doubt.stays.Store(true)
@@ -53,6 +56,9 @@ func (c *copying) run(ctx context.Context) outcome {
 			out, err = c.attempt(ctx)
 			return err
 		})
+		if errors.Is(err, errInParts) {
+			out, err = c.inParts(ctx)
+		}
 		switch {
 		case err == nil:
 			return out
@@ -71,6 +77,9 @@ func (c *copying) run(ctx context.Context) outcome {
 // final.
 func (c *copying) attempt(ctx context.Context) (outcome, error) {
 	p := c.pass
+	if c.large(c.size) {
+		return outcome{}, errInParts
+	}
 	v, err := p.reader.open(ctx, c.key)
 	switch {
 	case absent(err):
@@ -82,9 +91,10 @@ func (c *copying) attempt(ctx context.Context) (outcome, error) {
 		return outcome{}, p.source.wrap(err)
 	}
 	defer v.release()
-	if err := p.doubt.raise(); err != nil {
-		err = fmt.Errorf("note that writes begin: %w", err)
-		p.stop(err)
+	if c.large(v.object.Size) {
+		return outcome{}, errInParts // it grew
+	}
+	if err := c.raiseDoubt(); err != nil {
 		return outcome{}, err
 	}
 	mk := marker{policy: p.policy.ID, source: fingerprintOf(v.object), operation: c.operation}
@@ -107,6 +117,17 @@ func (c *copying) attempt(ctx context.Context) (outcome, error) {
 		return outcome{}, p.destination.wrap(err)
 	}
 	return c.look(ctx, v, mk, conflict, err)
+}
+
+// raiseDoubt makes sure, before an object appears at the destination, that a
+// crash leaves a sign of it. A pass that cannot do so writes nothing.
+func (c *copying) raiseDoubt() error {
+	err := c.pass.doubt.raise()
+	if err != nil {
+		err = fmt.Errorf("note that writes begin: %w", err)
+		c.pass.stop(err)
+	}
+	return err
 }
 
 // look finds out what a write did whose answer was lost or whose condition did

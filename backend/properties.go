@@ -16,11 +16,14 @@ type Properties struct {
 	StartAfter bool
 
 	// The conditions that each operation honours.
-	Put    Conditions
-	Delete Conditions
+	Put      Conditions
+	Delete   Conditions
+	Complete Conditions // of PartUpload.Complete
 
 	// MaxPut is the largest object that one Put takes, in bytes; 0 is no limit.
 	MaxPut int64
+	// Parts bound the uploads of a PartUploader.
+	Parts PartLimits
 	// UnknownSize: Put takes a body whose Size is -1.
 	UnknownSize bool
 

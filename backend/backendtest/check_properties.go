@@ -18,11 +18,13 @@ func checkProperties(_ context.Context, e *env) error {
 	p, again := e.Properties(), e.Properties()
 	switch {
 	case p.Location != again.Location || p.Ordered != again.Ordered || p.StartAfter != again.StartAfter ||
-		p.Put != again.Put || p.Delete != again.Delete || p.MaxPut != again.MaxPut ||
+		p.Put != again.Put || p.Delete != again.Delete || p.Complete != again.Complete || p.Parts != again.Parts || p.MaxPut != again.MaxPut ||
 		p.UnknownSize != again.UnknownSize || p.MaxMetadata != again.MaxMetadata || p.ListsSpecial != again.ListsSpecial:
 		return ruleProperties.broken("properties: got two different answers, want one")
 	case p.MaxPut < 0 || p.MaxMetadata < 0:
 		return ruleDeclared.broken("got MaxPut %d, MaxMetadata %d; want 0 or a limit", p.MaxPut, p.MaxMetadata)
+	case p.Parts.Min < 0 || p.Parts.Count < 0 || p.Parts.Max < 0 || p.Parts.Max > 0 && p.Parts.Max < p.Parts.Min:
+		return ruleDeclared.broken("got parts within %+v; want limits that a part can keep to", p.Parts)
 	case p.StartAfter && !p.Ordered:
 		return ruleDeclared.broken("got StartAfter without Ordered; want an order to start in")
 	case p.Delete.IfAbsent:

@@ -20,6 +20,7 @@ type mutant struct {
 	delete     func(ctx context.Context, key string, o backend.DeleteOptions) error
 	list       func(ctx context.Context, o backend.ListOptions) iter.Seq2[[]backend.Object, error]
 	close      func() error
+	upload     func(opts *backend.PartsOptions, u *uploadMutant) // see mutants_parts_test.go
 }
 
 func (m *mutant) Properties() backend.Properties {

@@ -55,6 +55,12 @@ const (
 	ruleError        rule = "package backend: every error is inside an *Error that says which operation failed on which key"
 	ruleClose        rule = "Backend.Close: it releases connections and handles; use after it fails or is harmless"
 	ruleSweep        rule = "Sweeper: it removes leftovers last written before the given moment, and nothing that was ever visible"
+	ruleParts        rule = "PartUploader: it writes an object in parts, over the lives of several backends; nothing shows before Complete"
+	rulePartPut      rule = "PartUpload.Put: it puts the part of this number; a body of another length than its Size fails with ErrChecksum"
+	rulePartList     rule = "PartUpload.Parts: it returns what the store has, by number, as Put returned it"
+	rulePartGone     rule = "PartUpload: where the store no longer knows the upload, its methods fail with fs.ErrNotExist"
+	ruleComplete     rule = "PartUpload.Complete: it makes the parts one object, in the order of their numbers; one that the store does not have so fails with ErrChecksum and changes nothing"
+	ruleAbort        rule = "PartUpload.Abort: it removes the upload and all its parts; one that is not there any more is aborted already"
 )
 
 // broken says what was seen and expected, and which rule that breaks.

@@ -47,6 +47,11 @@
 // rename. A Put makes missing parent directories, and a Delete removes those
 // that it leaves empty.
 //
+// An upload in parts writes each to its place in a file under .objrepl/uploads,
+// flushes it and then notes it in a log beside it, so that another process can
+// go on with what is on disk. Completing it is the end of a Put; nothing is
+// copied again, but onto a directory that is a mount of its own.
+//
 // # Metadata
 //
 // Content headers and user metadata are one JSON value in the extended

@@ -80,6 +80,12 @@ func (s *store) putOnce(ctx context.Context, h *handle, key string, body backend
 	if err := s.copyBody(ctx, t.File, body); err != nil {
 		return none, err
 	}
+	return s.finish(ctx, h, t, key, p, cond)
+}
+
+// finish makes a file that has all of its bytes the object.
+func (s *store) finish(ctx context.Context, h *handle, t *durable.File, key string, p plan, cond backend.Condition) (backend.Object, error) {
+	var none backend.Object
 	inFile, err := s.dress(h, t, p)
 	if err != nil {
 		return none, err

@@ -15,10 +15,11 @@ import (
 
 // Names below the store's directory that are not objects.
 const (
-	reserved = ".objrepl"
-	tempDir  = reserved + "/tmp"
-	lockDir  = reserved + "/locks"
-	metaDir  = reserved + "/meta"
+	reserved  = ".objrepl"
+	tempDir   = reserved + "/tmp"
+	lockDir   = reserved + "/locks"
+	metaDir   = reserved + "/meta"
+	uploadDir = reserved + "/uploads"
 )
 
 const maxMetadata = 64 << 10
@@ -178,6 +179,7 @@ func (s *store) Properties() backend.Properties {
 		StartAfter:   false, // a directory is read whole before its first key is known
 		Put:          backend.Conditions{IfAbsent: true, IfMatch: true, Local: true},
 		Delete:       backend.Conditions{IfMatch: true, Local: true},
+		Complete:     backend.Conditions{IfAbsent: true, IfMatch: true, Local: true},
 		UnknownSize:  true,
 		CheckKey:     s.checkKey,
 		MaxMetadata:  maxMetadata,

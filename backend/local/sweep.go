@@ -34,7 +34,8 @@ func (s *store) writesBeside(dir string) bool {
 }
 
 // Sweep implements backend.Sweeper: it removes temporary files and metadata
-// that belong to no version, left by writers that were killed. Temporary files
+// that belong to no version, left by writers that were killed, and a good while
+// later (see uploadPatience) uploads in parts that nobody went on with. Temporary files
 // below another mount are found once a listing or a Put has come by them.
 func (s *store) Sweep(ctx context.Context, before time.Time) (int, error) {
 	n, err := s.sweep(ctx, before)
@@ -61,7 +62,12 @@ func (s *store) sweep(ctx context.Context, before time.Time) (int, error) {
 			return total, err
 		}
 	}
-	n, err := s.sweepSidecars(ctx, h, before)
+	n, err := s.sweepUploads(ctx, h, before.Add(-uploadPatience))
+	total += n
+	if err != nil {
+		return total, err
+	}
+	n, err = s.sweepSidecars(ctx, h, before)
 	return total + n, err
 }
 

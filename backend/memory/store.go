@@ -23,6 +23,7 @@ const defaultPage = 1000
 type Store struct {
 	properties backend.Properties
 	page       int
+	uploads    uploads
 
 	mu         sync.RWMutex
 	objects    index  // guarded by mu
@@ -61,6 +62,7 @@ func NewBackend(opts ...Option) *Store {
 		StartAfter:  true,
 		Put:         backend.Conditions{IfAbsent: true, IfMatch: true},
 		Delete:      backend.Conditions{IfMatch: true},
+		Complete:    backend.Conditions{IfAbsent: true, IfMatch: true},
 		UnknownSize: true,
 		CheckKey:    checkKey,
 	}

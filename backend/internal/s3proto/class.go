@@ -34,6 +34,7 @@ type meaning struct {
 var codes = map[string]meaning{
 	"NoSuchKey":         {class: fs.ErrNotExist},
 	"NoSuchVersion":     {class: fs.ErrNotExist},
+	"NoSuchUpload":      {class: fs.ErrNotExist},
 	"NoSuchBucket":      {backend.ErrStoreNotFound, hintBucket},
 	"InvalidBucketName": {backend.ErrStoreNotFound, hintBucket},
 

@@ -80,8 +80,10 @@ func newPayload(ctx context.Context, body backend.Body) (*payload, error) {
 func (p *payload) streamChecksum() string { return checksumText(p.stream.sum.Sum32()) }
 
 // sha256 is the hash, in hex, that signs a payload in memory.
-func (p *payload) sha256() string {
-	sum := sha256.Sum256(p.data)
+func (p *payload) sha256() string { return sha256Hex(p.data) }
+
+func sha256Hex(data []byte) string {
+	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
 }
 
