@@ -1,59 +1,15 @@
 package replication
 
 import (
-	"context"
 	"errors"
-	"io"
 	"maps"
 	"math"
-	"os"
-	"strings"
 
 	"github.com/objrepl/replication/backend"
-	"github.com/objrepl/replication/backend/local"
 	"github.com/objrepl/replication/internal/ledger"
 )
 
 // What has to be true after a pass.
-
-// readLedger returns all entries of a policy. Reading is most of what a run
-// costs, so that a ledger with the same bytes is not read again.
-func (s *simulation) readLedger(state, id string) []ledger.Entry {
-	var bytes strings.Builder
-	files := s.ledgerFiles(state, id)
-	for _, name := range sortedKeys(files) {
-		bytes.WriteString(name)
-		bytes.Write(files[name])
-	}
-	if len(files) == 0 {
-		return nil
-	}
-	cached, ok := s.ledgers[bytes.String()]
-	if !ok {
-		cached = s.readEntries(s.ledgerPath(state, id))
-		s.ledgers[bytes.String()] = cached
-	}
-	return cached
-}
-
-func (s *simulation) readEntries(dir string) (entries []ledger.Entry) {
-	b, err := local.Driver.Open(context.Background(), backend.Settings{"path": dir})
-	s.must(err)
-	defer b.Close()
-	l, err := ledger.Open(context.Background(), ledger.Options{Backend: b, Scratch: os.TempDir()})
-	s.must(err)
-	cursor, err := l.Read(context.Background(), "", "")
-	s.must(err)
-	defer cursor.Close()
-	for {
-		e, err := cursor.Next()
-		if errors.Is(err, io.EOF) {
-			return entries
-		}
-		s.must(err)
-		entries = append(entries, e)
-	}
-}
 
 // checkLedger wants every entry to be a fact: the destination did show a
 // version under this tag, and it held what this version of the source held.
@@ -143,9 +99,10 @@ func (s *simulation) checkEqual(reported map[string]bool, settled bool) {
 }
 
 // orphan reports whether the policy cannot know that it wrote an object: the
-// ledger was lost, the twin wrote it, or there is no marker to tell.
+// ledger was lost, the twin wrote it, or there is no marker to tell its own
+// write, whose answer was lost, from somebody else's.
 func (s *simulation) orphan(key string) bool {
-	return !s.known[modelPolicy][key] && (s.ledgerGone || s.twinUsed || !s.plan.setup.markers)
+	return !s.plan.setup.markers || !s.known[modelPolicy][key] && (s.ledgerGone || s.twinUsed)
 }
 
 // claimed reports whether the pass before took an object into the ledger that

@@ -27,6 +27,7 @@ type pass struct {
 	reader      *sourceReader
 	again       retrier
 	workers     int
+	shards      int // wanted at most
 	accept      func(key string) bool
 	brake       brake
 	log         *slog.Logger

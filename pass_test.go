@@ -525,6 +525,42 @@ func (a *auditTrail) Record(_ context.Context, r AuditRecord) error {
 	return nil
 }
 
+// The source is listed, the key comes back at both sides, and only then is the
+// destination listed.
+func TestAnObjectThatIsNewerThanTheListingThatLacksItIsNotDeleted(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.source, "k", "1")
+	w.put(w.source, "l", "1")
+	w.mustSync()
+	ours, err := w.destination.Store.Stat(t.Context(), "k")
+	require.NoError(t, err)
+	w.remove(w.source, "k")
+	listed := make(chan struct{})
+	var pages, once atomic.Int64
+	w.source.before = func(op, _ string) error {
+		if op == "list" && pages.Add(1) == 2 { // the end
+			close(listed)
+		}
+		return nil
+	}
+	w.destination.listing = func() {
+		if once.Add(1) > 1 {
+			return
+		}
+		<-listed
+		w.put(w.source, "k", "1")
+		_, err := w.destination.Store.Put(t.Context(), "k", backend.Bytes([]byte("1")), backend.PutOptions{Metadata: *ours.Metadata})
+		require.NoError(t, err)
+	}
+	w.destination.calls()
+	w.mustSync()
+	require.NotContains(t, w.destination.calls(), "delete")
+	w.source.before, w.destination.listing = nil, nil
+	w.mustSync()
+	w.requireEqual()
+	w.requireQuiet()
+}
+
 func TestPrefixesMapKeys(t *testing.T) {
 	for _, c := range []struct{ from, to, want string }{
 		{"", "", "logs/a=1 other=1"},

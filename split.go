@@ -17,13 +17,13 @@ const splitRows = 50_000
 // ledger, which cost nothing, or for a first pass some that probes find. A
 // store in which a listing cannot start at a key is read in one go.
 func (p *pass) split(ctx context.Context) ([]string, error) {
-	if !p.source.props.StartAfter || !p.destination.props.StartAfter {
+	if p.shards < 2 || !p.source.props.StartAfter || !p.destination.props.StartAfter {
 		return nil, nil
 	}
 	if n := p.ledger.Rows(); n > 0 {
-		return p.ledger.Splits(int(min(shardsWanted, n/splitRows+1))), nil
+		return p.ledger.Splits(int(min(int64(p.shards), n/splitRows+1))), nil
 	}
-	splits, err := (&prober{ctx: ctx, endpoint: p.source, again: p.again}).splits(shardsWanted)
+	splits, err := (&prober{ctx: ctx, endpoint: p.source, again: p.again}).splits(p.shards)
 	return splits, p.source.wrap(err)
 }
 

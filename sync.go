@@ -168,7 +168,7 @@ func (r *Replicator) newPass(p Policy, options syncOptions, source, destination 
 	}
 	pass := &pass{
 		task: TaskSync, policy: p, options: options, source: source, destination: destination,
-		again: r.again, workers: r.config.concurrency, accept: accept, brake: brake,
+		again: r.again, workers: r.config.concurrency, shards: r.shards, accept: accept, brake: brake,
 		log: r.config.logger, audit: r.config.audit, observe: r.config.observer,
 		dir: dir, operation: rand.Text()[:12],
 	}

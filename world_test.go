@@ -152,6 +152,8 @@ type hooked struct {
 	after  func(op, key string) error
 	stamp  func(key string) string
 	body   func(key string, r io.ReadCloser) io.ReadCloser
+	// listing is called before a listing begins.
+	listing func()
 	// putting sees the options of a Put, whose place its error takes.
 	putting func(key string, opts backend.PutOptions) error
 	open    func(key string, r io.ReadCloser) io.ReadCloser // puts another body in place
@@ -240,6 +242,9 @@ func (h *hooked) Delete(ctx context.Context, key string, opts backend.DeleteOpti
 
 func (h *hooked) List(ctx context.Context, opts backend.ListOptions) iter.Seq2[[]backend.Object, error] {
 	return func(yield func([]backend.Object, error) bool) {
+		if h.listing != nil {
+			h.listing()
+		}
 		for page, err := range h.Store.List(ctx, opts) {
 			if noted := h.note("list", opts.After); noted != nil {
 				yield(nil, noted)
