@@ -99,9 +99,15 @@ func (s *stream[T]) advance() error {
 	}
 }
 
+// An objectReader yields what one side has, by key without the prefix, in
+// order; io.EOF after the last.
+type objectReader interface {
+	read() (*backend.Object, string, error)
+}
+
 // newDetector merges two listings and a ledger, restricted to the keys that
 // accept lets through.
-func newDetector(source, destination *lister, cursor *ledger.Cursor, accept func(string) bool) *detector {
+func newDetector(source, destination objectReader, cursor *ledger.Cursor, accept func(string) bool) *detector {
 	acceptObject := func(o *backend.Object, key string) bool {
 		// No filter knows what is in a directory that could not be read.
 		return accept(key) || isGap(o, key)

@@ -28,6 +28,9 @@ func newEndpoint(b backend.Backend, role, name, prefix string) *endpoint {
 // key returns the backend's key for a relative one.
 func (e *endpoint) key(relative string) string { return e.prefix + relative }
 
+// relative is the inverse of key, for keys that have the prefix.
+func (e *endpoint) relative(key string) (string, bool) { return strings.CutPrefix(key, e.prefix) }
+
 // wrap says in an error which side of the policy, and which place, it comes
 // from.
 func (e *endpoint) wrap(err error) error {

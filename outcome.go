@@ -21,8 +21,10 @@ type outcome struct {
 	kind   outcomeKind
 	entry  *ledger.Entry // to be set, unless nil
 	forget bool          // the entry is to be removed
-	size   int64
-	err    error
+	// deleted: the object was deleted at the destination, whatever came after.
+	deleted bool
+	size    int64
+	err     error
 }
 
 func failed(err error) outcome { return outcome{kind: outcomeFailed, err: err} }

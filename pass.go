@@ -37,6 +37,8 @@ type pass struct {
 	pool     *pool
 	keep     context.Context // for what has to be kept of a pass that is stopped
 	failures *failures
+	dead     *deadLetters
+	complete bool // every object was seen
 	progress counters
 	outage   *outage
 	doubt    *doubt
@@ -122,11 +124,20 @@ const sweepAge = 24 * time.Hour
 
 // scan merges the listings, copies, and then deletes.
 func (p *pass) scan(ctx context.Context) (err error) {
+	if p.options.replay {
+		err := p.replay(ctx)
+		p.complete = err == nil && ctx.Err() == nil
+		if p.complete && !p.doubt.look.Load() { // an older doubt takes a whole scan
+			err = p.doubt.settle()
+		}
+		return err
+	}
 	seen, err := p.scanShards(ctx)
 	defer func() { err = errors.Join(err, seen.close()) }()
 	if err != nil {
 		return err
 	}
+	p.complete = true
 	err = p.deleteAll(ctx, seen)
 	if ctx.Err() == nil && (err == nil || errors.Is(err, ErrBrake) || errors.Is(err, ErrEmptySource)) {
 		err = errors.Join(err, p.doubt.settle())

@@ -409,10 +409,53 @@ func TestAnObjectThatComesBackDuringItsDeletionIsCopiedAgain(t *testing.T) {
 		}
 		return nil
 	}
-	w.mustSync()
+	log := &auditTrail{}
+	w.r.config.audit = log
+	res := w.mustSync()
+	require.EqualValues(t, 1, res.Deleted)
+	require.EqualValues(t, 1, res.Synced)
+	require.Equal(t, []AuditAction{AuditPassStarted, AuditObjectDeleted, AuditObjectWritten, AuditPassFinished}, log.actions)
 	w.requireEqual()
 	w.destination.before = nil
 	w.requireQuiet()
+}
+
+func TestADeletionWhoseAnswerIsLostIsNoConflict(t *testing.T) {
+	for _, lost := range []int64{1, 3} { // of the three attempts
+		w := newWorld(t)
+		w.put(w.source, "k", "1")
+		w.put(w.source, "l", "1")
+		w.mustSync()
+		w.remove(w.source, "k")
+		var deletes atomic.Int64
+		w.destination.before = func(op, _ string) error {
+			if op == "delete" && deletes.Add(1) < lost {
+				return backend.ErrUnavailable
+			}
+			return nil
+		}
+		w.destination.after = func(op, _ string) error {
+			if op == "delete" {
+				return backend.ErrUnavailable
+			}
+			return nil
+		}
+		require.EqualValues(t, 1, w.mustSync().Deleted)
+		w.requireEqual()
+	}
+}
+
+// An auditTrail keeps what was done.
+type auditTrail struct {
+	mu      sync.Mutex
+	actions []AuditAction
+}
+
+func (a *auditTrail) Record(_ context.Context, r AuditRecord) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.actions = append(a.actions, r.Action)
+	return nil
 }
 
 func TestPrefixesMapKeys(t *testing.T) {
@@ -610,4 +653,19 @@ func TestAPassWaitsForAStoreThatGoesAwayAndFailsNothing(t *testing.T) {
 	w.destination.before = nil
 	w.requireEqual()
 	w.requireQuiet()
+}
+
+// The ledger knows the key, but what stands there is somebody else's copy of a
+// version that this policy never wrote.
+func TestADriftedObjectThatEqualsAnotherVersionIsNotDeletedWithItsSource(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.source, "k", "1")
+	w.put(w.source, "l", "1")
+	w.mustSync()
+	w.put(w.source, "k", "2")
+	w.put(w.destination, "k", "2")
+	require.EqualValues(t, 1, w.mustSync().Adopted)
+	w.remove(w.source, "k")
+	require.Zero(t, w.mustSync().Deleted)
+	require.Equal(t, []string{"k=2", "l=1"}, w.contents(w.destination))
 }

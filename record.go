@@ -13,8 +13,16 @@ import (
 // finishOne counts, reports and audits what became of one key, as soon as it
 // is known. It runs in the workers.
 func (p *pass) finishOne(ctx context.Context, d decision, out outcome) outcome {
+	if out.deleted {
+		p.result.deleted.Add(1)
+		p.progress.deleted.Add(1)
+		p.record(ctx, AuditRecord{
+			Action: AuditObjectDeleted, Key: p.destination.key(d.key),
+			DestinationTag: string(d.destination.Tag),
+		})
+	}
 	if out.kind == outcomeFailed && ctx.Err() != nil {
-		return outcome{} // interrupted, which is no failure of the object
+		return outcome{forget: out.forget} // interrupted, which is no failure of the object
 	}
 	event := Event{Key: p.source.key(d.key), Size: out.size}
 	switch out.kind {
@@ -34,12 +42,6 @@ func (p *pass) finishOne(ctx context.Context, d decision, out outcome) outcome {
 		p.progress.unchanged.Add(1)
 	case outcomeDeleted:
 		event.Type = EventDeleted
-		p.result.deleted.Add(1)
-		p.progress.deleted.Add(1)
-		p.record(ctx, AuditRecord{
-			Action: AuditObjectDeleted, Key: p.destination.key(d.key),
-			DestinationTag: string(d.destination.Tag),
-		})
 	case outcomeSpecial:
 		p.result.special.Add(1)
 	case outcomeFailed:
@@ -49,6 +51,10 @@ func (p *pass) finishOne(ctx context.Context, d decision, out outcome) outcome {
 		if err := p.failures.add(failure); err != nil {
 			p.stop(err)
 		}
+		p.dead.fail(event.Key, out.err, time.Now().UTC())
+	}
+	if out.entry != nil || out.forget {
+		p.dead.settled(event.Key)
 	}
 	if d.verdict == verdictCopy || d.verdict == verdictUnknown {
 		p.progress.done.Add(1)

@@ -26,12 +26,22 @@ func (p *pass) remove(ctx context.Context, k keptDeletion) outcome {
 	}
 	err := p.again.call(ctx, func() error { return p.deleteTag(ctx, key, tag) })
 	switch {
+	case err == nil, absent(err), p.goneAnyway(ctx, key, err):
+		return p.lookAfterDelete(ctx, k.Key)
 	case errors.Is(err, backend.ErrPrecondition):
 		return failed(fmt.Errorf("%w between listing and deletion; it was left alone, and the next pass looks again", ErrDrift))
-	case err != nil && !absent(err):
-		return failed(p.destination.wrap(err))
 	}
-	return p.lookAfterDelete(ctx, k.Key)
+	return failed(p.destination.wrap(err))
+}
+
+// goneAnyway looks whether an object is gone although its deletion failed: the
+// answer of an attempt was lost, and the next one found nothing to delete.
+func (p *pass) goneAnyway(ctx context.Context, key string, err error) bool {
+	if backend.Definite(err) && !errors.Is(err, backend.ErrPrecondition) {
+		return false
+	}
+	_, err = p.destination.Stat(ctx, key)
+	return absent(err)
 }
 
 // stillOurs reports whether the destination's version with this tag may be
@@ -73,7 +83,7 @@ func (p *pass) deleteTag(ctx context.Context, key string, tag backend.Tag) error
 // its copy was being deleted is copied again at once, since a later listing of
 // the source would not tell it from one that was there all along.
 func (p *pass) lookAfterDelete(ctx context.Context, key string) outcome {
-	gone := outcome{kind: outcomeDeleted, forget: true}
+	gone := outcome{kind: outcomeDeleted, deleted: true, forget: true}
 	err := p.again.call(ctx, func() error {
 		_, err := p.source.Stat(ctx, p.source.key(key))
 		return err
@@ -83,8 +93,6 @@ func (p *pass) lookAfterDelete(ctx context.Context, key string) outcome {
 		return gone
 	}
 	out := p.copy(ctx, key, backend.Condition{Absent: true}, true)
-	if out.entry == nil {
-		out.forget = true
-	}
+	out.deleted, out.forget = true, out.entry == nil
 	return out
 }

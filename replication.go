@@ -28,6 +28,8 @@ type Replicator struct {
 	file     map[string]Policy // of the policy file; never changed
 	memory   *semaphore.Weighted
 	again    retrier
+	// durability of the ledger: "full", but for tests that cut no power.
+	durability string
 
 	mu      sync.Mutex // guards the rest
 	closed  bool
@@ -58,7 +60,7 @@ func open(opts []Option) (*Replicator, error) {
 	for _, opt := range opts {
 		errs = append(errs, opt(&c))
 	}
-	r := &Replicator{config: c, file: map[string]Policy{}, memory: semaphore.NewWeighted(c.memory), again: defaultRetrier}
+	r := &Replicator{config: c, file: map[string]Policy{}, memory: semaphore.NewWeighted(c.memory), again: defaultRetrier, durability: "full"}
 	file, err := r.readPolicyFile()
 	errs = append(errs, err)
 	r.registry, err = newRegistry([]backend.Driver{local.Driver, memory.New()}, c.drivers, r.config.backends)

@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/internal/ledger"
 )
 
 // resolve settles a key whose object at the destination the ledger does not
@@ -69,9 +70,15 @@ func (p *pass) compare(ctx context.Context, d decision, there backend.Object) (o
 		return outcome{}, false
 	}
 	entry := newEntry(d.key, source.version, there.Tag)
-	// Written by us if the ledger says so and the content is still ours.
-	entry.Adopted = !d.known || d.entry.Adopted
+	// Ours only if we wrote this very version there; somebody else's copy of
+	// another one was never in our hands.
+	entry.Adopted = !d.known || d.entry.Adopted || !sameVersion(d.entry, source.version.object)
 	return outcome{kind: outcomeAdopted, entry: entry}, true
+}
+
+// sameVersion reports whether the ledger names this version of the source.
+func sameVersion(e ledger.Entry, o backend.Object) bool {
+	return e.SourceTag == string(o.Tag) && e.SourceSize == o.Size && e.SourceStamp == o.Stamp
 }
 
 // hashed is the SHA-256 of one version's content.

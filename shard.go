@@ -194,7 +194,8 @@ func (p *pass) keepClaimed(claimed *deletions, d decision, out outcome) {
 	}
 }
 
-// detect feeds the workers, and keeps deletions for later.
+// detect feeds the workers, and keeps deletions for later, or passes over them
+// where there is nowhere to keep them.
 func (p *pass) detect(d *detector, deletions *deletions, yield func(decision) bool) error {
 	if err := d.start(); err != nil {
 		return err
@@ -206,7 +207,7 @@ func (p *pass) detect(d *detector, deletions *deletions, yield func(decision) bo
 		}
 		switch dec.verdict {
 		case verdictDelete:
-			if p.policy.Deletes == KeepDeleted || dec.entry.Adopted {
+			if p.policy.Deletes == KeepDeleted || dec.entry.Adopted || deletions == nil {
 				continue
 			}
 			if err := deletions.add(dec); err != nil {

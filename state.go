@@ -26,7 +26,7 @@ type policyLedger struct {
 // rebuilds the ledger from what the destination itself says.
 func (r *Replicator) openLedger(ctx context.Context, id, dir string) (_ *policyLedger, err error) {
 	b, err := local.Driver.Open(ctx, backend.Settings{
-		"path": filepath.Join(dir, ledgerDir), "create": "true", "durability": "full", "symlinks": "skip", "mode": "ignore",
+		"path": filepath.Join(dir, ledgerDir), "create": "true", "durability": r.durability, "symlinks": "skip", "mode": "ignore",
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open ledger: %w", err)

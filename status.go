@@ -24,6 +24,9 @@ type Status struct {
 	// whole or in part; empty if it did not.
 	LastResult SyncResult
 	LastError  string
+	// DeadLetters counts the objects that passes keep failing at; see
+	// Replicator.Failures.
+	DeadLetters int
 	// Weaker names the guarantees that the stores of the last pass cannot
 	// give, one sentence each.
 	Weaker []string

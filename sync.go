@@ -16,6 +16,7 @@ type SyncOption func(*syncOptions)
 
 type syncOptions struct {
 	forceDeletes bool
+	replay       bool
 }
 
 // ForceDeletes lets one pass delete past the brake, and with an empty source.
@@ -130,6 +131,7 @@ func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, di
 	}
 	pass.ledger = state.ledger
 	result, err = pass.run(ctx)
+	err = errors.Join(err, saveDead(dir, pass.dead.remaining(pass.complete)))
 	return result, pass.progress.snapshot(), weaker, err
 }
 
@@ -158,7 +160,12 @@ func (r *Replicator) newPass(p Policy, options syncOptions, source, destination 
 	if err != nil {
 		return nil, err
 	}
+	dead, err := loadDead(dir)
+	if err != nil {
+		return nil, err
+	}
 	pass := &pass{
+		dead:   &deadLetters{old: dead, failed: map[string]DeadLetter{}},
 		policy: p, options: options, source: source, destination: destination,
 		again: r.again, workers: r.config.concurrency, accept: accept, brake: brake,
 		log: r.config.logger, audit: r.config.audit, observe: r.config.observer,
@@ -218,7 +225,10 @@ func (r *Replicator) Status(id string) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	return s.status(p), nil
+	out := s.status(p)
+	letters, err := r.Failures(id)
+	out.DeadLetters = len(letters)
+	return out, err
 }
 
 func (r *Replicator) record(ctx context.Context, a AuditRecord) error {

@@ -59,6 +59,7 @@ func (w *world) restart(state string) {
 		w.events = append(w.events, e)
 	}))
 	require.NoError(w.t, err)
+	r.durability = "none"
 	r.again = retrier{attempts: 3, first: time.Microsecond}
 	w.r = r
 	w.t.Cleanup(func() { require.NoError(w.t, r.Close()) })

@@ -56,5 +56,5 @@ func (l *Ledger) compact(ctx context.Context) error {
 func (m *manifest) overgrown() bool {
 	base, delta := rows(m.Base), rows(m.Delta)
 	full := int(base/rowsPerRowGroup) + 1
-	return len(m.Delta) > maxDeltas || delta > base/deltaShare+rowsPerRowGroup || len(m.Base) > 2*full+4
+	return len(m.Delta) > maxDeltas || delta > base/deltaShare || len(m.Base) > 2*full+1
 }

@@ -116,12 +116,13 @@ func newSegmentReader(file *os.File, info segmentInfo) (_ *segmentReader, err er
 	if v, _ := pf.Lookup(versionKey); v != formatVersion {
 		return nil, fmt.Errorf("ledger segment %s has format version %q; this program reads version %s", info.Name, v, formatVersion)
 	}
+	batch := make([]row, max(1, min(batchRows, info.Rows)))
 	return &segmentReader{
 		info:  info,
 		file:  file,
 		in:    parquet.NewGenericReader[row](pf),
-		batch: make([]row, batchRows),
-		next:  batchRows,
+		batch: batch,
+		next:  len(batch),
 	}, nil
 }
 

@@ -1,0 +1,154 @@
+package replication
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/objrepl/replication/internal/durable"
+)
+
+// A DeadLetter is an object that could not be brought up to date although it
+// was tried again. Every pass tries it once more; Replay does so at once.
+type DeadLetter struct {
+	// Key is the object's key at the source.
+	Key string `json:"key"`
+	// Reason is why the last attempt failed.
+	Reason string `json:"reason"`
+	// Attempts counts the passes that failed at it in a row.
+	Attempts int `json:"attempts"`
+	// First and Last are when it first and last failed, and NextTry when a
+	// background run will try it again: one minute after the first failure,
+	// and after each further one twice as long, up to a day.
+	First   time.Time `json:"first_failed"`
+	Last    time.Time `json:"last_failed"`
+	NextTry time.Time `json:"next_try"`
+}
+
+const (
+	deadName = "dead.jsonl"
+	// maxDead bounds the dead letters whose history is kept. Beyond it an
+	// object's attempts begin at one in every pass.
+	maxDead = 10_000
+
+	firstRetry = time.Minute
+	lastRetry  = 24 * time.Hour
+)
+
+// deadLetters are those of one policy while a pass changes them. They are safe
+// for concurrent use.
+type deadLetters struct {
+	mu     sync.Mutex
+	old    map[string]DeadLetter // of the passes before
+	failed map[string]DeadLetter // in this one
+}
+
+// readDead reads the dead letters in a policy's directory.
+func readDead(dir *os.Root) (map[string]DeadLetter, error) {
+	data, err := dir.ReadFile(deadName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return map[string]DeadLetter{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]DeadLetter{}
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	lines.Buffer(nil, 1<<20)
+	for n := 1; lines.Scan(); n++ {
+		var d DeadLetter
+		if err := json.Unmarshal(lines.Bytes(), &d); err != nil {
+			return nil, fmt.Errorf("read %s, line %d: %w; remove the file to forget how often objects failed", deadName, n, err)
+		}
+		out[d.Key] = d
+	}
+	return out, lines.Err()
+}
+
+// writeDead replaces the dead letters in a policy's directory.
+func writeDead(dir *os.Root, letters map[string]DeadLetter) error {
+	if len(letters) == 0 {
+		err := dir.Remove(deadName)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	for _, key := range slices.Sorted(maps.Keys(letters)) {
+		if err := enc.Encode(letters[key]); err != nil {
+			return err
+		}
+	}
+	return durable.WriteFile(dir, deadName, out.Bytes(), 0o600)
+}
+
+func loadDead(dir string) (map[string]DeadLetter, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return readDead(root)
+}
+
+func saveDead(dir string, letters map[string]DeadLetter) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return writeDead(root, letters)
+}
+
+// fail notes that an object failed now.
+func (l *deadLetters) fail(key string, cause error, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d, again := l.old[key]
+	if !again {
+		d = DeadLetter{Key: key, First: now}
+	}
+	d.Reason, d.Last = cause.Error(), now
+	d.Attempts++
+	d.NextTry = now.Add(retryAfter(d.Attempts))
+	if len(l.failed) < maxDead || again {
+		l.failed[key] = d
+	}
+}
+
+// retryAfter is the pause after so many attempts.
+func retryAfter(attempts int) time.Duration {
+	return min(firstRetry<<min(attempts-1, 20), lastRetry)
+}
+
+// settled notes that an object is up to date.
+func (l *deadLetters) settled(key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.old, key)
+}
+
+// remaining returns the dead letters after the pass. One that saw every object
+// knows that those which did not fail again are alive; one that was cut short
+// knows it only of those that it settled.
+func (l *deadLetters) remaining(complete bool) map[string]DeadLetter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := map[string]DeadLetter{}
+	if !complete {
+		maps.Copy(out, l.old)
+	}
+	maps.Copy(out, l.failed)
+	return out
+}

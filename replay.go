@@ -1,0 +1,122 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/objrepl/replication/backend"
+)
+
+// Failures returns the dead letters of a policy, by key: objects that its
+// passes have failed at and not yet brought up to date, at most 10,000. The
+// file SyncResult.FailuresFile lists all that the last pass failed at.
+func (r *Replicator) Failures(id string) ([]DeadLetter, error) {
+	leave, err := r.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if err := r.store.load(); err != nil {
+		return nil, err
+	}
+	if _, err := r.find(id); err != nil {
+		return nil, err
+	}
+	dir, err := openPolicyDir(r.state, id)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	letters, err := readDead(dir)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]DeadLetter, 0, len(letters))
+	for _, key := range slices.Sorted(maps.Keys(letters)) {
+		out = append(out, letters[key])
+	}
+	return out, nil
+}
+
+// Replay tries the dead letters of a policy again, and nothing else: it asks
+// for each of them at both sides instead of listing. It deletes nothing; that
+// is left to passes, which see everything. Results and errors are those of
+// SyncPolicy.
+func (r *Replicator) Replay(ctx context.Context, id string) (SyncResult, error) {
+	p, err := r.Policy(id)
+	if err != nil {
+		return SyncResult{PolicyID: id}, err
+	}
+	return r.Sync(ctx, p, func(o *syncOptions) { o.replay = true })
+}
+
+// replay is a scan of the dead letters alone.
+func (p *pass) replay(ctx context.Context) error {
+	var keys []string
+	for _, key := range slices.Sorted(maps.Keys(p.dead.old)) {
+		relative, ok := p.source.relative(key)
+		if ok && p.accept(relative) {
+			keys = append(keys, relative)
+		} else {
+			p.dead.settled(key) // the policy no longer wants it
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	cursor, err := p.ledger.Read(ctx, "", keys[len(keys)-1])
+	if err != nil {
+		return err
+	}
+	defer cursor.Close()
+	wanted := make(map[string]bool, len(keys))
+	for _, key := range keys {
+		wanted[key] = true
+	}
+	d := newDetector(&asker{ctx: ctx, pass: p, endpoint: p.source, keys: keys},
+		&asker{ctx: ctx, pass: p, endpoint: p.destination, keys: keys}, cursor,
+		func(key string) bool { return wanted[key] })
+	d.tick = func() {}
+	keep := p.checkpoints()
+	var scanErr error
+	p.pool.run(ctx, window, func(yield func(decision) bool) {
+		scanErr = p.detect(d, nil, func(dec decision) bool { return yield(dec) })
+	}, func(dec decision) outcome {
+		return p.finishOne(ctx, dec, p.settle(ctx, func() outcome { return p.work(ctx, dec) }))
+	}, keep.collect)
+	return errors.Join(scanErr, keep.close())
+}
+
+// An asker is a listing of known keys, made by asking for each.
+type asker struct {
+	ctx      context.Context
+	pass     *pass
+	endpoint *endpoint
+	keys     []string
+}
+
+func (a *asker) read() (*backend.Object, string, error) {
+	for len(a.keys) > 0 {
+		key := a.keys[0]
+		a.keys = a.keys[1:]
+		var o backend.Object
+		err := a.pass.again.call(a.ctx, func() (err error) {
+			o, err = a.endpoint.Stat(a.ctx, a.endpoint.key(key))
+			return err
+		})
+		switch {
+		case err == nil:
+			return &o, key, nil
+		case absent(err):
+			continue
+		case errors.Is(err, backend.ErrNotRegular), backend.Definite(err):
+			return &backend.Object{Key: a.endpoint.key(key), Problem: err}, key, nil
+		default:
+			return nil, "", a.endpoint.wrap(err)
+		}
+	}
+	return nil, "", io.EOF
+}
