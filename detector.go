@@ -35,12 +35,14 @@ const (
 
 // A decision is one key that needs something. Keys are relative.
 type decision struct {
-	verdict     verdict
-	key         string
-	source      backend.Object // zero if absent
-	destination backend.Object // zero if absent
-	known       bool           // entry is set
-	entry       ledger.Entry
+	verdict        verdict
+	key            string
+	hasSource      bool
+	source         backend.Object // zero if absent
+	hasDestination bool           // not so for what hides a range of keys
+	destination    backend.Object // zero if absent
+	known          bool           // entry is set
+	entry          ledger.Entry
 }
 
 // A detector merges source, ledger and destination, three streams in key
@@ -57,6 +59,7 @@ type detector struct {
 	destinationGap string
 
 	counts detected
+	last   string // the last key that was merged and counted
 
 	keys  int64
 	doubt bool // whether the ledger may lack objects of ours
@@ -140,38 +143,46 @@ func (d *detector) start() error {
 // Both listings were then complete. An error says that one was not.
 func (d *detector) next() (decision, bool, error) {
 	for {
-		key, ok := d.least()
-		if !ok {
-			return decision{}, false, nil
-		}
-		if d.keys++; d.keys%4096 == 0 {
-			d.tick()
-		}
-		dec := decision{key: key}
-		var hasSource, hasDestination bool
-		if !d.source.ended && d.source.key == key {
-			dec.source, hasSource = *d.source.head, true
-			if err := d.source.advance(); err != nil {
-				return decision{}, false, err
-			}
-		}
-		if !d.destination.ended && d.destination.key == key {
-			dec.destination, hasDestination = *d.destination.head, true
-			if err := d.destination.advance(); err != nil {
-				return decision{}, false, err
-			}
-		}
-		if !d.ledger.ended && d.ledger.key == key {
-			dec.entry, dec.known = d.ledger.head, true
-			d.counts.known++
-			if err := d.ledger.advance(); err != nil {
-				return decision{}, false, err
-			}
-		}
-		if d.decide(&dec, hasSource, hasDestination) {
-			return dec, true, nil
+		dec, acts, ok, err := d.step()
+		if acts || !ok || err != nil {
+			return dec, ok, err
 		}
 	}
+}
+
+// step returns the next key and whether it needs something, or !ok after the
+// last one. Of a key that needs nothing the verdict means nothing.
+func (d *detector) step() (dec decision, acts, ok bool, err error) {
+	key, ok := d.least()
+	if !ok {
+		return decision{}, false, false, nil
+	}
+	if d.keys++; d.keys%4096 == 0 {
+		d.tick()
+	}
+	dec.key = key
+	if !d.source.ended && d.source.key == key {
+		dec.source, dec.hasSource = *d.source.head, true
+		if err := d.source.advance(); err != nil {
+			return decision{}, false, false, err
+		}
+	}
+	if !d.destination.ended && d.destination.key == key {
+		dec.destination, dec.hasDestination = *d.destination.head, true
+		if err := d.destination.advance(); err != nil {
+			return decision{}, false, false, err
+		}
+	}
+	if !d.ledger.ended && d.ledger.key == key {
+		dec.entry, dec.known = d.ledger.head, true
+		if err := d.ledger.advance(); err != nil {
+			return decision{}, false, false, err
+		}
+		d.counts.known++
+	}
+	acts = d.decide(&dec)
+	d.last = key
+	return dec, acts, true, nil
 }
 
 // least returns the smallest key at the head of any stream.
@@ -190,29 +201,29 @@ func (d *detector) least() (string, bool) {
 }
 
 // decide fills in the verdict; false means that nothing needs to be done.
-func (d *detector) decide(dec *decision, hasSource, hasDestination bool) bool {
-	if hasDestination && isGap(&dec.destination, dec.key) {
+func (d *detector) decide(dec *decision) bool {
+	if dec.hasDestination && isGap(&dec.destination, dec.key) {
 		d.destinationGap = dec.key
-		hasDestination = false
+		dec.hasDestination = false
 	}
-	if hasSource && dec.source.Problem != nil {
+	if dec.hasSource && dec.source.Problem != nil {
 		if isGap(&dec.source, dec.key) {
 			d.sourceGap = dec.key
 		}
 		dec.verdict = verdictProblem
 		return true
 	}
-	if hasSource {
+	if dec.hasSource {
 		d.counts.listed++
-		return d.decidePresent(dec, hasDestination)
+		return d.decidePresent(dec)
 	}
-	return d.decideAbsent(dec, hasDestination)
+	return d.decideAbsent(dec)
 }
 
-func (d *detector) decidePresent(dec *decision, hasDestination bool) bool {
+func (d *detector) decidePresent(dec *decision) bool {
 	e := &dec.entry
 	switch {
-	case !hasDestination:
+	case !dec.hasDestination:
 		dec.verdict = verdictCopy
 	case !dec.known || string(dec.destination.Tag) != e.DestinationTag || dec.destination.Problem != nil:
 		dec.verdict = verdictUnknown
@@ -227,16 +238,16 @@ func (d *detector) decidePresent(dec *decision, hasDestination bool) bool {
 	return true
 }
 
-func (d *detector) decideAbsent(dec *decision, hasDestination bool) bool {
+func (d *detector) decideAbsent(dec *decision) bool {
 	if within(dec.key, d.sourceGap) {
 		return false // it may well be there
 	}
 	switch {
-	case !dec.known && d.doubt && hasDestination && dec.destination.Problem == nil:
+	case !dec.known && d.doubt && dec.hasDestination && dec.destination.Problem == nil:
 		dec.verdict = verdictClaim
 	case !dec.known:
 		return false // somebody else's, and none of our business
-	case hasDestination:
+	case dec.hasDestination:
 		dec.verdict = verdictDelete
 	case within(dec.key, d.destinationGap):
 		return false

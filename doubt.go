@@ -102,8 +102,13 @@ func (p *pass) claim(ctx context.Context, d decision) outcome {
 	if !ours {
 		return outcome{}
 	}
-	return outcome{entry: &ledger.Entry{
-		Key: d.key, SourceTag: string(mk.source.tag), SourceSize: mk.source.size, SourceStamp: mk.source.stamp,
-		DestinationTag: string(there.Tag),
-	}}
+	return outcome{entry: markedEntry(d.key, mk, there.Tag)}
+}
+
+// markedEntry is what the marker of an object says, as the ledger has it.
+func markedEntry(key string, mk marker, tag backend.Tag) *ledger.Entry {
+	return &ledger.Entry{
+		Key: key, SourceTag: string(mk.source.tag), SourceSize: mk.source.size, SourceStamp: mk.source.stamp,
+		DestinationTag: string(tag),
+	}
 }

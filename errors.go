@@ -28,6 +28,8 @@ var (
 	// ErrEmptySource: the source lists no object at all, which more often is
 	// an outage than a wish to delete everything; nothing was deleted.
 	ErrEmptySource = errors.New("the source is empty")
+	// ErrDifferent: a verification found that the two sides are not the same.
+	ErrDifferent = errors.New("the two sides differ")
 	// ErrForeignObject: the object at the destination is not this policy's.
 	ErrForeignObject = errors.New("the destination holds an object that this policy did not write")
 	// ErrDrift: the object at the destination was replaced by somebody else.

@@ -17,13 +17,28 @@ const (
 	EventDeleted EventType = "deleted"
 	// EventFailed: Key could not be brought up to date because of Err.
 	EventFailed EventType = "failed"
+	// EventDiffers: a verification found that Key is not the same at both
+	// sides; Size is that of the source's object.
+	EventDiffers EventType = "differs"
 	// EventFinished: the pass ended, with Err if it failed.
 	EventFinished EventType = "finished"
 )
 
-// An Event tells an observer (see WithObserver) what a pass does.
+// A Task says what an event belongs to.
+type Task string
+
+// What a replicator does with a policy.
+const (
+	TaskSync   Task = "sync"   // a pass
+	TaskPlan   Task = "plan"   // see Replicator.Plan
+	TaskVerify Task = "verify" // see Replicator.Verify
+)
+
+// An Event tells an observer (see WithObserver) what a pass does, or a plan or
+// verification, which have events of progress and their findings alone.
 type Event struct {
 	Type     EventType
+	Task     Task
 	PolicyID string
 	Key      string
 	Size     int64

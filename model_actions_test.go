@@ -30,6 +30,10 @@ func (s *simulation) happen(e event) {
 		s.touch(key)
 	case sourceRemove:
 		s.removeSource(sideSource, key)
+	case sourceWipe:
+		for _, key := range modelKeys {
+			s.removeSource(sideSource, key)
+		}
 	case sourceHide:
 		s.hidden = s.hidden || e.call == 0
 	case sourceForbid:
@@ -67,6 +71,7 @@ func (s *simulation) happen(e event) {
 		s.second()
 	case ledgerLost:
 		if !s.gated {
+			s.ledgerGone = true
 			s.restoreLedger(modelPolicy, modelPolicy, nil)
 		}
 	}
@@ -90,11 +95,7 @@ func (s *simulation) samePadding(key string) string {
 	if len(h.versions) == 0 {
 		return ""
 	}
-	data := h.versions[len(h.versions)-1].data
-	if cut := strings.IndexByte(data, '+'); cut >= 0 {
-		return data[cut:]
-	}
-	return ""
+	return strings.Repeat("+", strings.Count(h.versions[len(h.versions)-1].data, "+"))
 }
 
 func tampered(data string) string { return "X" + data[1:] }
@@ -103,7 +104,7 @@ func tampered(data string) string { return "X" + data[1:] }
 // it and has the same size.
 func (s *simulation) putSource(side, key, pad string, keepTag bool) {
 	id := fmt.Sprintf("%06d", s.clock)
-	s.putVersion(side, key, fmt.Sprintf("%s#%s%s", key, id, pad), backend.Metadata{
+	s.putVersion(side, key, fmt.Sprintf("%s#%s%s#%s", key, id, pad, id), backend.Metadata{
 		ContentType: "text/" + id, User: map[string]string{"v": id},
 	}, keepTag)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"strings"
 
@@ -84,6 +85,8 @@ func (s *simulation) afterPass(res SyncResult, err error, forced bool) {
 	case forced:
 	case brake.stops(deleted, known):
 		s.violated("the pass deleted %d of %d objects past the brake %s", deleted, known, s.plan.setup.brake)
+	case s.emptyAll && !s.moved && deleted > 0:
+		s.violated("the pass deleted %d objects although the source was empty", deleted)
 	case (errors.Is(err, ErrBrake) || errors.Is(err, ErrEmptySource)) && deleted > 0:
 		s.violated("the pass deleted %d objects and said that it did not: %v", deleted, err)
 	}
@@ -102,7 +105,7 @@ func (s *simulation) afterPass(res SyncResult, err error, forced bool) {
 	}
 	// A pass that says that all is well, and that nobody disturbed, tells the truth.
 	if err == nil && !s.moved && s.violation == "" {
-		s.checkEqual(nil)
+		s.checkEqual(nil, false)
 	}
 }
 
@@ -118,8 +121,9 @@ func (s *simulation) checkConflict(e *ObjectError) {
 }
 
 // checkEqual wants the destination to have what the source has, but for the
-// conflicts that were reported.
-func (s *simulation) checkEqual(reported map[string]bool) {
+// conflicts that were reported, and, until it is settled, what a pass found to
+// be its own after all and the next one is to delete.
+func (s *simulation) checkEqual(reported map[string]bool, settled bool) {
 	for _, key := range modelKeys {
 		source, there := s.sources[sideSource][key].current(), s.destination[key]
 		switch {
@@ -131,26 +135,40 @@ func (s *simulation) checkEqual(reported map[string]bool) {
 		case source != nil:
 			s.violated("%q is %s at the source and %s at the destination", key, brief(source.data), there)
 		case there == nil || there.foreignTo(modelPolicy) || s.plan.setup.deletes == KeepDeleted || there.author == authorRestore:
-		case s.orphan(key) || s.adopted(key):
+		case s.orphan(key) || s.adopted(key) || !settled && s.claimed(key):
 		default:
 			s.violated("%q is gone at the source and still %s at the destination", key, there)
 		}
 	}
 }
 
-// orphan reports whether the ledger lacks what the policy wrote, since its
-// pass was cut short before it could tell or the ledger was lost.
-func (s *simulation) orphan(key string) bool { return !s.known[modelPolicy][key] }
+// orphan reports whether the policy cannot know that it wrote an object: the
+// ledger was lost, the twin wrote it, or there is no marker to tell.
+func (s *simulation) orphan(key string) bool {
+	return !s.known[modelPolicy][key] && (s.ledgerGone || s.twinUsed || !s.plan.setup.markers)
+}
+
+// claimed reports whether the pass before took an object into the ledger that
+// the source does not have.
+func (s *simulation) claimed(key string) bool {
+	_, ok := s.entry(key)
+	return ok && !s.known[modelPolicy][key] && s.sources[sideSource][key].current() == nil
+}
 
 // adopted reports whether the policy found the object equal, and no marker
 // told it that it was its own.
 func (s *simulation) adopted(key string) bool {
+	e, _ := s.entry(key)
+	return e.Adopted
+}
+
+func (s *simulation) entry(key string) (ledger.Entry, bool) {
 	for _, e := range s.readLedger(modelPolicy, modelPolicy) {
 		if e.Key == key {
-			return e.Adopted
+			return e, true
 		}
 	}
-	return false
+	return ledger.Entry{}, false
 }
 
 // heal ends all faults. One pass then makes both sides equal, and the next
@@ -158,7 +176,7 @@ func (s *simulation) adopted(key string) bool {
 func (s *simulation) heal() {
 	s.tracef("all faults end")
 	s.healed = true
-	s.landLate(1 << 30)
+	s.landLate(math.MaxInt)
 	s.call = 0
 	reported := s.healedPass()
 	if s.twinUsed && s.violation == "" {
@@ -167,10 +185,15 @@ func (s *simulation) heal() {
 		s.aside(twinActor, modelPolicy, twinActor)
 		reported = s.healedPass()
 	}
+	for _, key := range modelKeys {
+		if s.claimed(key) && s.violation == "" {
+			reported = s.healedPass()
+		}
+	}
 	if s.violation != "" {
 		return
 	}
-	s.checkEqual(reported)
+	s.checkEqual(reported, true)
 	if s.violation == "" && len(reported) == 0 {
 		s.checkQuiet()
 	}

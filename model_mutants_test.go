@@ -13,6 +13,7 @@ import (
 // breaks none.
 type mutant struct {
 	name string
+	with func(*setup) // what leaves this rule alone to notice
 
 	tagAfterSource bool // read the destination's tag after the source
 	unconditional  bool // write without condition
@@ -27,15 +28,17 @@ type mutant struct {
 	anyPolicy      bool // believe another policy's marker
 	tornBody       bool // open a body again without If-Match
 	lateHeaders    bool // take the fingerprint from another answer than the bytes
+	force          bool // delete past the brake and with an empty source
 	policy         func(*Policy)
 }
 
 var mutants = []mutant{
-	{name: "the destination's tag is read after the source", tagAfterSource: true},
+	{name: "the destination's tag is read after the source", tagAfterSource: true, with: func(s *setup) { s.foreign, s.drift = Overwrite, Overwrite }},
 	{name: "writes have no condition", unconditional: true},
 	{name: "deletions have no condition", deleteAnything: true},
 	{name: "the ledger does not wait for the acknowledgement", acknowledgeAll: true},
 	{name: "the brake is off", policy: func(p *Policy) { p.MaxDelete = "off" }},
+	{name: "an empty source is emptied", force: true, with: func(s *setup) { s.brake = "off" }},
 	{name: "403 is absent", forbiddenGone: true},
 	{name: "an outage is absent", outageGone: true},
 	{name: "a truncated listing is complete", truncate: true},

@@ -25,6 +25,7 @@ type setup struct {
 	conditions bool // the destination honours conditions
 	stamps     bool // the source is like a file system
 	markers    bool // the destination has room for a marker
+	large      bool // all bodies are streamed, and read twice
 	deletes    DeleteMode
 	brake      string
 	foreign    ConflictMode
@@ -50,6 +51,7 @@ const (
 	sourceStealth  eventKind = "source: put, same size and tag" // with stamps
 	sourceTouch    eventKind = "source: touch"                  // with stamps
 	sourceRemove   eventKind = "source: remove"
+	sourceWipe     eventKind = "source: remove everything"
 	sourceHide     eventKind = "source: d/ cannot be listed" // for one pass
 
 	// At the destination, by somebody else.
@@ -91,9 +93,9 @@ var frequencies = []struct {
 	weight int
 }{
 	{sourcePut, 14}, {sourceSameSize, 8}, {sourceRecreate, 3}, {sourceStealth, 4}, {sourceTouch, 3},
-	{sourceRemove, 14}, {sourceHide, 1},
+	{sourceRemove, 13}, {sourceWipe, 1}, {sourceHide, 1},
 	{foreignPut, 5}, {foreignEqual, 4}, {foreignRemove, 4}, {foreignTamper, 4}, {foreignBeside, 2}, {foreignRestore, 2},
-	{otherPolicy, 2}, {twinPass, 3}, {secondProcess, 1}, {ledgerLost, 1},
+	{otherPolicy, 2}, {twinPass, 5}, {secondProcess, 1}, {ledgerLost, 1},
 	{failBefore, 8}, {failAfter, 8}, {failLate, 5}, {bodyTwice, 3},
 	{sourceOutage, 1}, {destinationOutage, 1}, {sourceForbid, 2}, {destinationForbid, 2},
 	{stopBefore, 1}, {stopAfter, 1}, {killBefore, 1}, {killAfter, 1},
@@ -119,6 +121,7 @@ func drawPlan(seed uint64) plan {
 	if chance(30) {
 		p.setup.workers = 4
 	}
+	p.setup.large = chance(6)
 	if chance(20) {
 		p.setup.deletes = KeepDeleted
 	}
@@ -128,9 +131,16 @@ func drawPlan(seed uint64) plan {
 	if chance(35) {
 		p.setup.drift = Overwrite
 	}
-	for _, key := range modelKeys {
+	// Where everything happens to few keys, it happens at the same time.
+	keys := modelKeys
+	if chance(50) {
+		at := r.IntN(len(modelKeys) - 1)
+		keys = modelKeys[at : at+1+r.IntN(2)]
+	}
+	calls := 4 + 5*len(keys)
+	for _, key := range keys {
 		if chance(70) {
-			p.events = append(p.events, event{kind: sourcePut, key: key, n: r.IntN(4)})
+			p.events = append(p.events, event{kind: sourcePut, key: key, n: p.setup.size(r.IntN(4))})
 		}
 	}
 	total := 0
@@ -138,9 +148,9 @@ func drawPlan(seed uint64) plan {
 		total += f.weight
 	}
 	for range 3 + r.IntN(30) {
-		e := event{phase: r.IntN(p.setup.phases), key: modelKeys[r.IntN(len(modelKeys))], n: r.IntN(largeBody)}
+		e := event{phase: r.IntN(p.setup.phases), key: keys[r.IntN(len(keys))], n: r.IntN(largeBody)}
 		if chance(60) {
-			e.call = 1 + r.IntN(24)
+			e.call = 1 + r.IntN(calls)
 		}
 		if chance(3) {
 			e.n = largeBody
@@ -152,10 +162,21 @@ func drawPlan(seed uint64) plan {
 				break
 			}
 		}
+		if e.kind == sourcePut {
+			e.n = p.setup.size(e.n)
+		}
 		p.events = append(p.events, e)
 	}
 	p.sort()
 	return p
+}
+
+// size makes the n of a put that of a large body where all are.
+func (s *setup) size(n int) int {
+	if s.large {
+		return largeBody
+	}
+	return n
 }
 
 func (p *plan) sort() {

@@ -143,7 +143,7 @@ func (u *unsteady) Read(p []byte) (int, error) {
 func (h *simStore) Put(ctx context.Context, key string, body backend.Body, opts backend.PutOptions) (o backend.Object, err error) {
 	h.sim.mutant.putting(h, key, &opts)
 	err = h.do(ctx, "put", key, func(v verdictOf) error {
-		data, err := readBody(body, v.twice)
+		data, err := readBody(body, v.twice || h.sim.plan.setup.large)
 		if err != nil {
 			return fmt.Errorf("put %q: %w", key, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -52,7 +53,9 @@ type simulation struct {
 	audited    map[string]bool // the deletions that it has put on record
 	costly     int             // calls of the pass under test that are no listings
 	moved      bool            // by anybody else, during the pass under test
+	emptyAll   bool            // the source had nothing when it began
 	twinUsed   bool
+	ledgerGone bool
 	anyLate    bool
 
 	mu      sync.Mutex // guards waiting, the rest is for who the scheduler let go
@@ -232,17 +235,22 @@ func (s *simulation) policy(id, actor string) Policy {
 func (s *simulation) runPass(opts ...SyncOption) (SyncResult, error) {
 	s.replicatorOpen()
 	s.begin(modelPolicy, modelPolicy, modelPolicy)
+	s.emptyAll = s.stores[sideSource].Len() == 0
 	snapshot := s.ledgerFiles(modelPolicy, modelPolicy)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	s.cancel, s.gated, s.stopped, s.killed, s.moved = cancel, true, false, false, false
 	s.deleted, s.audited = nil, map[string]bool{}
+	forced := opts
+	if s.mutant.force {
+		forced = []SyncOption{ForceDeletes()}
+	}
 	done := make(chan struct{})
 	var res SyncResult
 	var err error
 	go func() {
 		defer close(done)
-		res, err = s.replicator.Sync(ctx, s.policy(modelPolicy, modelPolicy), opts...)
+		res, err = s.replicator.Sync(ctx, s.policy(modelPolicy, modelPolicy), forced...)
 	}()
 	s.schedule(modelPolicy, done)
 	s.gated, s.cancel = false, nil
@@ -403,7 +411,7 @@ func (s *simulation) run() string {
 		if s.violation == "" {
 			s.runPass()
 		}
-		s.landLate(s.call + 3)
+		s.landLate(math.MaxInt) // a store does not take longer than a pass
 		s.outages = map[string]int{}
 	}
 	if s.violation == "" {

@@ -25,6 +25,8 @@ type outcome struct {
 	deleted bool
 	size    int64
 	err     error
+
+	finding *Finding // of a verification, which has nothing else
 }
 
 func failed(err error) outcome { return outcome{kind: outcomeFailed, err: err} }

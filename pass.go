@@ -19,6 +19,7 @@ import (
 // A pass is one full scan of a policy's source against its destination. It
 // holds the policy's lock.
 type pass struct {
+	task        Task
 	policy      Policy
 	options     syncOptions
 	source      *endpoint

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -443,6 +445,71 @@ func TestADeletionWhoseAnswerIsLostIsNoConflict(t *testing.T) {
 		require.EqualValues(t, 1, w.mustSync().Deleted)
 		w.requireEqual()
 	}
+}
+
+// What a killed pass wrote is the policy's, also when it is gone from the
+// source before the next pass lists it.
+func TestAnObjectThatOnlyAKilledPassKnewIsDeletedWithItsSource(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.source, "k", "1")
+	w.put(w.source, "l", "1")
+	w.put(w.destination, "other", "somebody's")
+	killed := filepath.Join(t.TempDir(), "state")
+	w.destination.after = func(op, key string) error {
+		if op == "put" && key == "k" {
+			return os.CopyFS(killed, os.DirFS(w.r.config.stateDir))
+		}
+		return nil
+	}
+	w.mustSync()
+	w.destination.after = nil
+	w.restart(killed)
+	w.remove(w.source, "k")
+	require.EqualValues(t, 1, w.mustSync().Deleted)
+	require.Equal(t, []string{"l=1", "other=somebody's"}, w.contents(w.destination))
+	w.requireQuiet()
+}
+
+// Likewise where the answer of a write is lost, and nobody can look.
+func TestAWriteOfUnknownOutcomeIsLookedForLater(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.source, "k", "1")
+	w.put(w.source, "l", "1")
+	w.destination.after = func(op, key string) error {
+		if key == "k" && op != "list" {
+			return backend.ErrUnavailable
+		}
+		return nil
+	}
+	_, err := w.sync()
+	require.ErrorIs(t, err, ErrObjectsFailed)
+	w.destination.after = nil
+	w.remove(w.source, "k")
+	require.EqualValues(t, 1, w.mustSync().Deleted)
+	require.Equal(t, []string{"l=1"}, w.contents(w.destination))
+	w.requireQuiet()
+}
+
+// The source goes away between a write that arrives late and its repetition.
+func TestAWriteThatArrivesAfterItsSourceHasGoneIsFound(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.source, "k", "1")
+	w.put(w.source, "l", "1")
+	var late backend.PutOptions
+	w.destination.putting = func(key string, opts backend.PutOptions) error {
+		if key != "k" {
+			return nil
+		}
+		late = opts
+		w.remove(w.source, "k")
+		return backend.ErrUnavailable
+	}
+	w.mustSync()
+	w.destination.putting = nil
+	_, err := w.destination.Store.Put(t.Context(), "k", backend.Bytes([]byte("1")), late)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, w.mustSync().Deleted)
+	require.Equal(t, []string{"l=1"}, w.contents(w.destination))
 }
 
 // An auditTrail keeps what was done.

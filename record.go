@@ -88,7 +88,7 @@ func (p *pass) emit(e Event) {
 	if p.observe == nil {
 		return
 	}
-	e.PolicyID, e.Progress = p.policy.ID, p.progress.snapshot()
+	e.Task, e.PolicyID, e.Progress = p.task, p.policy.ID, p.progress.snapshot()
 	p.observe(e)
 }
 

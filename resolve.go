@@ -33,7 +33,11 @@ func (p *pass) resolve(ctx context.Context, d decision) outcome {
 		if mk.source == fingerprintOf(d.source) {
 			return outcome{kind: outcomeAdopted, entry: newEntry(d.key, &version{object: d.source}, there.Tag)}
 		}
-		return p.copy(ctx, d.key, backend.Condition{Match: there.Tag}, d.known)
+		out := p.copy(ctx, d.key, backend.Condition{Match: there.Tag}, d.known)
+		if out.entry == nil {
+			out.entry = markedEntry(d.key, mk, there.Tag) // not written anew, but known to be ours
+		}
+		return out
 	}
 	if there.Size == d.source.Size {
 		if out, settled := p.compare(ctx, d, there); settled {

@@ -207,7 +207,7 @@ func (p *pass) detect(d *detector, deletions *deletions, yield func(decision) bo
 		}
 		switch dec.verdict {
 		case verdictDelete:
-			if p.policy.Deletes == KeepDeleted || dec.entry.Adopted || deletions == nil {
+			if p.keeps(dec) || deletions == nil {
 				continue
 			}
 			if err := deletions.add(dec); err != nil {
@@ -221,6 +221,12 @@ func (p *pass) detect(d *detector, deletions *deletions, yield func(decision) bo
 			return nil // the pass was stopped; its context says why
 		}
 	}
+}
+
+// keeps reports whether an object that is gone from the source stays at the
+// destination all the same.
+func (p *pass) keeps(dec decision) bool {
+	return p.policy.Deletes == KeepDeleted || dec.entry.Adopted
 }
 
 // prepare makes a destination that does not exist yet, for a policy that never

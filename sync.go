@@ -76,7 +76,7 @@ func (r *Replicator) locked(ctx context.Context, p Policy, options syncOptions, 
 	if err := r.record(ctx, AuditRecord{Action: AuditPassStarted, PolicyID: p.ID}); err != nil {
 		return SyncResult{PolicyID: p.ID}, err
 	}
-	r.observe(Event{Type: EventStarted, PolicyID: p.ID})
+	r.observe(Event{Type: EventStarted, Task: TaskSync, PolicyID: p.ID})
 	started := time.Now()
 	result, progress, weaker, err := r.pass(ctx, p, options, dir)
 	result.Duration = time.Since(started)
@@ -88,7 +88,7 @@ func (r *Replicator) locked(ctx context.Context, p Policy, options syncOptions, 
 	err = errors.Join(err, r.record(ctx, AuditRecord{Action: AuditPassFinished, PolicyID: p.ID, Outcome: outcome}))
 	status.add(result, err, weaker)
 	err = errors.Join(err, r.saveStatus(p.ID, status))
-	r.observe(Event{Type: EventFinished, PolicyID: p.ID, Err: err, Progress: progress})
+	r.observe(Event{Type: EventFinished, Task: TaskSync, PolicyID: p.ID, Err: err, Progress: progress})
 	return result, err
 }
 
@@ -130,6 +130,14 @@ func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, di
 		return fail(err)
 	}
 	pass.ledger = state.ledger
+	if pass.failures, err = newFailures(filepath.Join(dir, failuresName)); err != nil {
+		return fail(err)
+	}
+	dead, err := loadDead(dir)
+	if err != nil {
+		return fail(err)
+	}
+	pass.dead = &deadLetters{old: dead, failed: map[string]DeadLetter{}}
 	result, err = pass.run(ctx)
 	err = errors.Join(err, saveDead(dir, pass.dead.remaining(pass.complete)))
 	return result, pass.progress.snapshot(), weaker, err
@@ -147,6 +155,8 @@ func (r *Replicator) openEndpoint(ctx context.Context, role, name string, settin
 	return e, nil
 }
 
+// newPass makes a pass that still lacks its ledger and, if it is to change
+// anything, its failures. It touches neither store nor disk.
 func (r *Replicator) newPass(p Policy, options syncOptions, source, destination *endpoint, dir string) (*pass, error) {
 	accept, err := compileFilter(p.Include, p.Exclude)
 	if err != nil {
@@ -156,23 +166,14 @@ func (r *Replicator) newPass(p Policy, options syncOptions, source, destination 
 	if err != nil {
 		return nil, err
 	}
-	failures, err := newFailures(filepath.Join(dir, failuresName))
-	if err != nil {
-		return nil, err
-	}
-	dead, err := loadDead(dir)
-	if err != nil {
-		return nil, err
-	}
 	pass := &pass{
-		dead:   &deadLetters{old: dead, failed: map[string]DeadLetter{}},
-		policy: p, options: options, source: source, destination: destination,
+		task: TaskSync, policy: p, options: options, source: source, destination: destination,
 		again: r.again, workers: r.config.concurrency, accept: accept, brake: brake,
 		log: r.config.logger, audit: r.config.audit, observe: r.config.observer,
-		dir: dir, failures: failures, operation: rand.Text()[:12],
+		dir: dir, operation: rand.Text()[:12],
 	}
 	if pass.doubt, err = newDoubt(dir); err != nil {
-		return nil, errors.Join(err, failures.close())
+		return nil, err
 	}
 	pass.outage = newOutage(p.ID, r.config.patience, r.config.logger, source, destination)
 	if p.Concurrency > 0 {

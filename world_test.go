@@ -152,6 +152,10 @@ type hooked struct {
 	after  func(op, key string) error
 	stamp  func(key string) string
 	body   func(key string, r io.ReadCloser) io.ReadCloser
+	// putting sees the options of a Put, whose place its error takes.
+	putting func(key string, opts backend.PutOptions) error
+	open    func(key string, r io.ReadCloser) io.ReadCloser // puts another body in place
+	page    func(page []backend.Object) []backend.Object    // puts another page of a listing in place
 }
 
 // calls returns the operations since the last time.
@@ -208,12 +212,20 @@ func (h *hooked) Open(ctx context.Context, key string, opts backend.OpenOptions)
 	if err == nil && h.body != nil {
 		r = h.body(key, r)
 	}
+	if err == nil && h.open != nil {
+		r = h.open(key, r)
+	}
 	return o, r, h.done("open", key, err)
 }
 
 func (h *hooked) Put(ctx context.Context, key string, body backend.Body, opts backend.PutOptions) (backend.Object, error) {
 	if err := h.note("put", key); err != nil {
 		return backend.Object{}, err
+	}
+	if h.putting != nil {
+		if err := h.putting(key, opts); err != nil {
+			return backend.Object{}, err
+		}
 	}
 	o, err := h.Store.Put(ctx, key, body, opts)
 	return o, h.done("put", key, err)
@@ -235,6 +247,9 @@ func (h *hooked) List(ctx context.Context, opts backend.ListOptions) iter.Seq2[[
 			}
 			for i := range page {
 				h.mark(&page[i])
+			}
+			if h.page != nil {
+				page = h.page(page)
 			}
 			if !yield(page, err) {
 				return

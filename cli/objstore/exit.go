@@ -17,7 +17,7 @@ const (
 	exitDone        = 0
 	exitFailed      = 1
 	exitUsage       = 2
-	exitObjects     = 3 // the pass went through, some objects failed
+	exitObjects     = 3 // the pass went through, some objects failed; or a verification found differences
 	exitStopped     = 4 // the delete brake, or an empty source
 	exitLocked      = 5
 	exitInterrupted = 130 // what a shell reports for SIGINT
@@ -70,7 +70,7 @@ func classify(err error) int {
 		return exitLocked
 	case errors.Is(err, replication.ErrBrake), errors.Is(err, replication.ErrEmptySource):
 		return exitStopped
-	case errors.Is(err, replication.ErrObjectsFailed):
+	case errors.Is(err, replication.ErrObjectsFailed), errors.Is(err, replication.ErrDifferent):
 		return exitObjects
 	}
 	return exitFailed

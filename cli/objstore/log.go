@@ -18,6 +18,15 @@ func (a *app) logHandler() slog.Handler {
 	return &warnings{console: a.console}
 }
 
+var taskNames = map[replication.Task]string{
+	replication.TaskSync: "pass", replication.TaskPlan: "plan", replication.TaskVerify: "verification",
+}
+
+// observing returns how a replicator feeds the log.
+func (a *app) observing() replication.Option {
+	return replication.WithObserver(logEvent(slog.New(a.logHandler())))
+}
+
 // logEvent logs what a pass does, for -v.
 func logEvent(log *slog.Logger) func(replication.Event) {
 	return func(e replication.Event) {
@@ -32,7 +41,7 @@ func logEvent(log *slog.Logger) func(replication.Event) {
 		case replication.EventProgress:
 		case replication.EventStarted, replication.EventFinished:
 			p := e.Progress
-			log.Info("pass "+string(e.Type), append(attrs, "listed", p.Listed, "planned", p.Planned, "done", p.Done, "deleted", p.Deleted, "failed", p.Failed)...)
+			log.Info(taskNames[e.Task]+" "+string(e.Type), append(attrs, "listed", p.Listed, "planned", p.Planned, "done", p.Done, "deleted", p.Deleted, "failed", p.Failed)...)
 		default:
 			log.Debug(string(e.Type), attrs...)
 		}

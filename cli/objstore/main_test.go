@@ -64,6 +64,7 @@ func params(dir string) testscript.Params {
 			"jsonget":  jsonGet,
 			"filler":   filler,
 			"age":      age,
+			"tamper":   tamper,
 		},
 	}
 }
@@ -182,4 +183,21 @@ func age(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return os.Chtimes(path, past, past)
 	}))
+}
+
+// tamper turns the bits of a file's first byte over and puts its time back:
+// tamper FILE.
+func tamper(ts *testscript.TestScript, neg bool, args []string) {
+	name := ts.MkAbs(args[0])
+	info, err := os.Stat(name)
+	ts.Check(err)
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	ts.Check(err)
+	var first [1]byte
+	_, err = f.ReadAt(first[:], 0)
+	ts.Check(err)
+	first[0] = ^first[0]
+	_, err = f.WriteAt(first[:], 0)
+	ts.Check(errors.Join(err, f.Close()))
+	ts.Check(os.Chtimes(name, info.ModTime(), info.ModTime()))
 }

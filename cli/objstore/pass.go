@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 
 	"github.com/objrepl/replication"
@@ -21,7 +20,7 @@ func (a *app) runPass(ctx context.Context, named bool, pass func(context.Context
 	defer meter.Stop()
 	opts := meter.options()
 	if a.verbose {
-		opts = append(opts, replication.WithObserver(logEvent(slog.New(a.logHandler()))))
+		opts = append(opts, a.observing())
 	}
 	return a.with(ctx, func(ctx context.Context, r *replication.Replicator) error {
 		res, err := pass(ctx, r)

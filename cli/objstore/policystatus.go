@@ -48,6 +48,7 @@ type statusDocument struct {
 	SyncCount           int64                  `json:"sync_count"`
 	LastResult          replication.SyncResult `json:"last_result"`
 	LastError           string                 `json:"last_error"`
+	DeadLetters         int                    `json:"dead_letters"`
 	Weaker              []string               `json:"weaker"`
 }
 
@@ -55,7 +56,7 @@ func statusOf(s replication.Status) statusDocument {
 	d := statusDocument{
 		s.PolicyID, s.SourceBackend, s.DestinationBackend, s.Enabled,
 		s.TotalObjectsSynced, s.TotalObjectsDeleted, s.TotalBytesSynced, s.TotalErrors,
-		nil, s.AverageSyncDuration.String(), s.SyncCount, s.LastResult, s.LastError, s.Weaker,
+		nil, s.AverageSyncDuration.String(), s.SyncCount, s.LastResult, s.LastError, s.DeadLetters, s.Weaker,
 	}
 	if !s.LastSyncTime.IsZero() {
 		d.LastSyncTime = &s.LastSyncTime
@@ -117,6 +118,9 @@ func showStatus(t *table, s replication.Status) {
 		t.field("last sync", "never")
 	}
 	t.field("last error", s.LastError)
+	if s.DeadLetters > 0 {
+		t.field("failing objects", humanCount(int64(s.DeadLetters))+" (objstore replication failures --id="+s.PolicyID+")")
+	}
 	t.field("failures file", s.LastResult.FailuresFile)
 	for _, sentence := range s.Weaker {
 		t.field("weaker", sentence)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/objrepl/replication"
 )
@@ -12,6 +13,7 @@ func (a *app) policySyncCommand() *cobra.Command {
 	var (
 		id         string
 		all, force bool
+		plan       planFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "sync",
@@ -29,6 +31,16 @@ none of their own.`,
 				return usagef(helpHint(cmd), "give either --id=ID or --all")
 			case all && f.Changed("bandwidth"):
 				return usagef("set it with 'objstore replication update'", "--bandwidth does not go with --all: each policy has its own")
+			case all && plan.dryRun:
+				return usagef(helpHint(cmd), "--dry-run goes with --id, not with --all")
+			}
+			if err := plan.check(); err != nil {
+				return err
+			}
+			if plan.dryRun {
+				return a.runPlan(cmd.Context(), plan, force, func(ctx context.Context, r *replication.Replicator, opts ...replication.PlanOption) (replication.Plan, error) {
+					return r.Plan(ctx, id, opts...)
+				})
 			}
 			return a.runPass(cmd.Context(), all, func(ctx context.Context, r *replication.Replicator) (replication.SyncResult, error) {
 				if all {
@@ -42,12 +54,7 @@ none of their own.`,
 				if err != nil {
 					return replication.SyncResult{}, err
 				}
-				if f.Changed("bandwidth") {
-					p.Bandwidth = int64(a.bandwidth)
-				}
-				if f.Changed("concurrency") {
-					p.Concurrency = a.concurrency
-				}
+				a.override(f, &p)
 				return r.Sync(ctx, p, forcing(force)...)
 			})
 		},
@@ -55,5 +62,16 @@ none of their own.`,
 	addIDFlag(cmd, &id)
 	cmd.Flags().BoolVar(&all, "all", false, "every enabled policy")
 	addForceFlag(cmd.Flags(), &force)
+	plan.add(cmd.Flags())
 	return cmd
+}
+
+// override puts what was given for this run in place of the policy's own.
+func (a *app) override(f *pflag.FlagSet, p *replication.Policy) {
+	if f.Changed("bandwidth") {
+		p.Bandwidth = int64(a.bandwidth)
+	}
+	if f.Changed("concurrency") {
+		p.Concurrency = a.concurrency
+	}
 }

@@ -22,7 +22,10 @@ directory; those of a --config file are used as they are and never stored.`)
 		a.policyGetCommand(),
 		a.policyRemoveCommand(),
 		a.policySyncCommand(),
+		a.policyVerifyCommand(),
 		a.policyStatusCommand(),
+		a.policyFailuresCommand(),
+		a.policyReplayCommand(),
 	)
 	return cmd
 }

@@ -34,8 +34,9 @@ A directory or a URL names a store: local:///path, s3://bucket/prefix,
 minio://bucket/prefix?endpoint=URL, memory://name. Query parameters are the
 driver's settings; give secrets as env:NAME or file:PATH.
 
-Exit codes: 0 all done, 1 failed, 2 usage, 3 some objects failed, 4 stopped by
-the delete brake or an empty source, 5 locked by another process, 130 interrupted.`)
+Exit codes: 0 all done, 1 failed, 2 usage, 3 some objects failed or
+differ, 4 stopped by the delete brake or an empty source, 5 locked by another
+process, 130 interrupted.`)
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetOut(a.stdout)

@@ -18,6 +18,7 @@ func (a *app) syncCommand() *cobra.Command {
 	var (
 		p     replication.Policy
 		force bool
+		plan  planFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "sync SRC DST",
@@ -32,6 +33,9 @@ from SRC, of what it wrote there itself and nothing else.`,
   objstore sync 'minio://bucket/a?endpoint=http://localhost:9000&accessKey=env:KEY&secretKey=env:SECRET' ./a`,
 		Args: args(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := plan.check(); err != nil {
+				return err
+			}
 			from, to, err := a.sides(args[0], args[1])
 			if err != nil {
 				return err
@@ -41,6 +45,14 @@ from SRC, of what it wrote there itself and nothing else.`,
 			p.SourceBackend, p.SourceSettings = from.backend, from.settings
 			p.DestinationBackend, p.DestinationSettings = to.backend, to.settings
 			p.SourcePrefix, p.DestinationPrefix = mapPrefix(from.prefix, to.prefix)
+			if plan.dryRun {
+				return a.runPlan(cmd.Context(), plan, force, func(ctx context.Context, r *replication.Replicator, opts ...replication.PlanOption) (res replication.Plan, err error) {
+					if p.ID, err = syncID(ctx, r, from, to); err != nil {
+						return res, err
+					}
+					return r.PlanOf(ctx, p, opts...)
+				})
+			}
 			err = a.runPass(cmd.Context(), false, func(ctx context.Context, r *replication.Replicator) (res replication.SyncResult, err error) {
 				if p.ID, err = syncID(ctx, r, from, to); err != nil {
 					return res, err
@@ -58,6 +70,7 @@ from SRC, of what it wrote there itself and nothing else.`,
 	f.SortFlags = false
 	addRuleFlags(f, &p)
 	addForceFlag(f, &force)
+	plan.add(f)
 	return cmd
 }
 

@@ -16,7 +16,8 @@ import (
 // need the place of the one writer, which Take gives. Its methods are safe for
 // concurrent use.
 type Ledger struct {
-	files files
+	files   files
+	without map[string]bool // segments that Reread left out; never changed
 
 	mu       sync.Mutex
 	manifest *manifest   // what the last read or commit found; never changed in place

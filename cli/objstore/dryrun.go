@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/objrepl/replication"
+)
+
+// maxShownItems bounds the objects that a table lists.
+const maxShownItems = 20
+
+// planFlags are the flags of a dry run.
+type planFlags struct {
+	dryRun bool
+	items  string
+}
+
+func (pf *planFlags) add(f *pflag.FlagSet) {
+	f.BoolVarP(&pf.dryRun, "dry-run", "n", false, "show what would be done, and why, and change nothing")
+	f.StringVar(&pf.items, "plan", "", "with --dry-run: write every object that would be touched to `FILE`, a JSON object a line")
+}
+
+func (pf *planFlags) check() error {
+	if pf.items != "" && !pf.dryRun {
+		return usagef("", "--plan goes with --dry-run")
+	}
+	return nil
+}
+
+// runPlan makes a plan and prints it.
+func (a *app) runPlan(ctx context.Context, pf planFlags, force bool, plan func(context.Context, *replication.Replicator, ...replication.PlanOption) (replication.Plan, error)) error {
+	return a.look(ctx, func(ctx context.Context, r *replication.Replicator, finished func()) error {
+		opts := []replication.PlanOption{replication.PlanFor(forcing(force)...)}
+		report, err := openReport(pf.items)
+		if err != nil {
+			return err
+		}
+		if report != nil {
+			opts = append(opts, replication.PlanItemsTo(report))
+		}
+		res, err := plan(ctx, r, opts...)
+		err = withError(err, report.close())
+		finished()
+		if err != nil {
+			return err
+		}
+		return a.print(res, func(t *table) { showPlan(t, res, pf.items) })
+	})
+}
+
+// look runs what only looks, with its progress shown until it calls finished.
+func (a *app) look(ctx context.Context, f func(ctx context.Context, r *replication.Replicator, finished func()) error) error {
+	meter := a.startMeter(false)
+	defer meter.Stop()
+	opts := meter.options()
+	if a.verbose {
+		opts = append(opts, a.observing())
+	}
+	return a.with(ctx, func(ctx context.Context, r *replication.Replicator) error {
+		return f(ctx, r, meter.Stop)
+	}, opts...)
+}
+
+func showPlan(t *table, p replication.Plan, file string) {
+	t.row("ACTION", "REASON", "OBJECTS", "BYTES")
+	for _, c := range p.Reasons {
+		t.row(string(c.Action), words(c.Reason), humanCount(c.Objects), humanBytes(c.Bytes))
+	}
+	t.row("none", "unchanged", humanCount(p.Unchanged), "-")
+	if len(p.Items) > 0 {
+		t.line("")
+		t.row("ACTION", "REASON", "BYTES", "KEY")
+	}
+	total := int64(0)
+	for _, c := range p.Reasons {
+		total += c.Objects
+	}
+	shown := p.Items[:min(len(p.Items), maxShownItems)]
+	for _, i := range shown {
+		t.row(string(i.Action), words(i.Reason), humanBytes(i.Bytes), i.Key)
+	}
+	if more := total - int64(len(shown)); more > 0 {
+		where := "--plan FILE lists all"
+		if file != "" {
+			where = "all are in " + file
+		}
+		t.line("and %s more; %s", humanCount(more), where)
+	}
+	t.line("")
+	t.row("REQUESTS", "LIST", "HEAD", "GET", "PUT", "DELETE", "ESTIMATED COST")
+	t.row(requestRow("source", p.Requests.Least.Source, p.Requests.Most.Source, p.SourceCost)...)
+	t.row(requestRow("destination", p.Requests.Least.Destination, p.Requests.Most.Destination, p.DestinationCost)...)
+	t.line("")
+	if p.DestinationMissing {
+		t.line("the destination does not exist yet")
+	}
+	if p.HeldBack != nil {
+		t.line("nothing would be deleted: %v; the flag is --force-deletes", p.HeldBack)
+	}
+	t.line("nothing was changed")
+}
+
+// words are a reason as a person reads it.
+func words(r replication.Reason) string { return strings.ReplaceAll(string(r), "_", " ") }
+
+func requestRow(side string, least, most replication.Requests, cost *replication.Cost) []string {
+	price := "unknown"
+	if cost != nil {
+		price = "$" + between(fmt.Sprintf("%.4f", cost.Least), fmt.Sprintf("%.4f", cost.Most))
+	}
+	span := func(least, most int64) string { return between(humanCount(least), humanCount(most)) }
+	return []string{
+		side, span(least.List, most.List), span(least.Head, most.Head), span(least.Get, most.Get),
+		span(least.Put, most.Put), span(least.Delete, most.Delete), price,
+	}
+}
+
+func between(least, most string) string {
+	if least == most {
+		return least
+	}
+	return least + " to " + most
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/objrepl/replication"
+)
+
+func (a *app) policyVerifyCommand() *cobra.Command {
+	var (
+		id, file      string
+		read, allowed bool
+	)
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Compare both sides of a policy, and change nothing",
+		Long: `Compare both sides of a policy, and change nothing.
+
+Both sides are listed. What the ledger, the digest of a file or the marker of a
+copy proves to be equal is not read; everything else of the same size is read at
+both sides. --read reads everything, and finds also what was changed with its
+size and time put back.
+
+Kinds of findings: missing at the destination, size, content, metadata,
+unreadable, extra (of this policy, gone from the source), foreign (of others).
+Exit code 0 is equal, 3 differences found.`,
+		Example: `  objstore replication verify --id=dr --read --report differences.jsonl`,
+		Args:    args(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.look(cmd.Context(), func(ctx context.Context, r *replication.Replicator, finished func()) error {
+				p, err := r.Policy(id)
+				if err != nil {
+					return err
+				}
+				a.override(cmd.Flags(), &p)
+				var opts []replication.VerifyOption
+				if read {
+					opts = append(opts, replication.ReadAll())
+				}
+				if allowed {
+					opts = append(opts, replication.AllowExtra())
+				}
+				report, err := openReport(file)
+				if err != nil {
+					return err
+				}
+				if report != nil {
+					opts = append(opts, replication.VerifyReportTo(report))
+				}
+				v, err := r.VerifyOf(ctx, p, opts...)
+				err = withError(err, report.close())
+				finished()
+				if !compared(err) {
+					return err
+				}
+				return withError(err, a.print(v, func(t *table) { showVerification(t, v, file) }))
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	addIDFlag(cmd, &id)
+	f.BoolVar(&read, "read", false, "read every object at both sides and compare all bytes and metadata")
+	f.StringVar(&file, "report", "", "write every finding to `FILE`, a JSON object a line")
+	f.BoolVar(&allowed, "allow-extra", false, "do not take for a difference what only the destination has")
+	need(cmd, "id")
+	return cmd
+}
+
+// compared reports whether a verification came to its end.
+func compared(err error) bool {
+	return err == nil || errors.Is(err, replication.ErrDifferent) || errors.Is(err, replication.ErrObjectsFailed)
+}
+
+func showVerification(t *table, v replication.Verification, file string) {
+	if len(v.Findings) > 0 {
+		t.row("FINDING", "SOURCE", "DESTINATION", "KEY", "DETAIL")
+	}
+	shown := v.Findings[:min(len(v.Findings), maxShownItems)]
+	for _, f := range shown {
+		t.row(string(f.Kind), sizeOrNone(f.SourceSize), sizeOrNone(f.DestinationSize), f.Key, f.Detail)
+	}
+	if more := v.Total() - int64(len(shown)); more > 0 {
+		where := "--report FILE lists all"
+		if file != "" {
+			where = "all are in " + file
+		}
+		t.line("and %s more; %s", humanCount(more), where)
+	}
+	line := fmt.Sprintf("compared %s, equal %s", objects(v.Compared), humanCount(v.Equal))
+	for _, c := range v.Counts {
+		line += fmt.Sprintf(", %s %s", c.Kind, humanCount(c.Objects))
+	}
+	if v.Special > 0 {
+		line += ", special files skipped " + humanCount(v.Special)
+	}
+	t.line("%s, read %s (%s) in %s", line, humanCount(v.Read), humanBytes(v.BytesRead), roundDuration(v.Duration))
+}
+
+func sizeOrNone(n int64) string {
+	if n < 0 {
+		return ""
+	}
+	return humanBytes(n)
+}

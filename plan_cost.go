@@ -1,0 +1,150 @@
+package replication
+
+import (
+	"strings"
+)
+
+// PlanRequests estimates the requests of a pass: Least if nothing that has to
+// be looked at turns out to need a copy or a deletion, Most if all of it does.
+// Retries are not in it, and a large object counts as one GET and one PUT.
+type PlanRequests struct {
+	Least RequestsBySide `json:"least"`
+	Most  RequestsBySide `json:"most"`
+}
+
+// RequestsBySide holds the requests to either side.
+type RequestsBySide struct {
+	Source      Requests `json:"source"`
+	Destination Requests `json:"destination"`
+}
+
+// Requests counts requests by operation. Of a local directory it counts the
+// corresponding calls: a LIST is a page of a thousand files.
+type Requests struct {
+	List   int64 `json:"list"`
+	Head   int64 `json:"head"`
+	Get    int64 `json:"get"`
+	Put    int64 `json:"put"`
+	Delete int64 `json:"delete"`
+}
+
+// Prices are those of one store, in US dollars per 1,000 requests.
+type Prices struct{ List, Head, Get, Put, Delete float64 }
+
+// S3StandardPrices returns the list prices of requests to S3 Standard in
+// us-east-1, as https://aws.amazon.com/s3/pricing/ gave them in 2025: 0.005 for
+// PUT, COPY, POST and LIST, 0.0004 for GET and all others, nothing for DELETE.
+// Other regions, storage classes and contracts have other prices.
+func S3StandardPrices() Prices {
+	return Prices{List: 0.005, Head: 0.0004, Get: 0.0004, Put: 0.005}
+}
+
+// A Cost is an estimate in US dollars, of the requests alone: bytes that are
+// stored or leave a region are not in it.
+type Cost struct {
+	Least float64 `json:"least"`
+	Most  float64 `json:"most"`
+}
+
+// SourcePrices sets the prices of the source's store. Without it, a bucket of
+// AWS has S3StandardPrices, and of every other store no price is known.
+func SourcePrices(p Prices) PlanOption { return func(o *planOptions) { o.source = &p } }
+
+// DestinationPrices sets those of the destination's; see SourcePrices.
+func DestinationPrices(p Prices) PlanOption { return func(o *planOptions) { o.destination = &p } }
+
+func (r *Requests) add(o Requests) {
+	r.List += o.List
+	r.Head += o.Head
+	r.Get += o.Get
+	r.Put += o.Put
+	r.Delete += o.Delete
+}
+
+func (r *RequestsBySide) add(o RequestsBySide) {
+	r.Source.add(o.Source)
+	r.Destination.add(o.Destination)
+}
+
+func (r *PlanRequests) add(o PlanRequests) {
+	r.Least.add(o.Least)
+	r.Most.add(o.Most)
+}
+
+// dollars returns what requests cost.
+func (p Prices) dollars(r Requests) float64 {
+	return (float64(r.List)*p.List + float64(r.Head)*p.Head + float64(r.Get)*p.Get +
+		float64(r.Put)*p.Put + float64(r.Delete)*p.Delete) / 1000
+}
+
+// estimate adds up the requests of the plan. The listings were made, so that
+// their number is exact.
+func (p *planner) estimate() {
+	total := &p.plan.Requests
+	for _, s := range p.shards {
+		total.add(s.copying)
+		if p.plan.HeldBack == nil {
+			total.add(s.deleting)
+		}
+	}
+	listed := RequestsBySide{
+		Source:      Requests{List: p.sourceStore.lists.Load()},
+		Destination: Requests{List: p.destinationStore.lists.Load()},
+	}
+	total.add(PlanRequests{listed, listed})
+	p.plan.SourceCost = costOf(p.options.source, p.source, total.Least.Source, total.Most.Source)
+	p.plan.DestinationCost = costOf(p.options.destination, p.destination, total.Least.Destination, total.Most.Destination)
+}
+
+func costOf(prices *Prices, e *endpoint, least, most Requests) *Cost {
+	if prices == nil {
+		if !strings.HasPrefix(e.props.Location, "s3://s3.amazonaws.com/") {
+			return nil
+		}
+		s3 := S3StandardPrices()
+		prices = &s3
+	}
+	return &Cost{Least: prices.dollars(least), Most: prices.dollars(most)}
+}
+
+var (
+	oneCopy = RequestsBySide{Source: Requests{Get: 1}, Destination: Requests{Put: 1}}
+	oneHead = RequestsBySide{Destination: Requests{Head: 1}}
+)
+
+// copyRequests estimates what settling a key that is not to be deleted takes.
+func (p *pass) copyRequests(dec decision, item PlanItem) (r PlanRequests) {
+	switch {
+	case item.Action == ActionCopy:
+		return PlanRequests{oneCopy, oneCopy}
+	case item.Reason == ReasonStamp:
+		r.Least.Source.Get = 1
+		r.Most = r.Least
+		r.Most.add(oneCopy)
+	case item.Action == ActionLook:
+		r = PlanRequests{oneHead, oneHead}
+		if dec.destination.Size == dec.source.Size {
+			// Both sides are read where no marker settles it.
+			r.Most.Source.Get++
+			r.Most.Destination.Get++
+		}
+		r.Most.add(oneCopy)
+	}
+	return r
+}
+
+// deletionRequests estimates what deleting an object takes, the second look at
+// the source included.
+func (p *pass) deletionRequests(item PlanItem) (r PlanRequests) {
+	r.Most = RequestsBySide{Source: Requests{Head: 1}, Destination: Requests{Delete: 1}}
+	if !p.destination.props.Delete.IfMatch {
+		r.Most.Destination.Head++
+	}
+	if item.Reason != ReasonGoneDrift {
+		r.Least = r.Most
+		return r
+	}
+	r.Least = oneHead
+	r.Most.add(oneHead)
+	return r
+}
