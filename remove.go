@@ -23,6 +23,14 @@ func (p *pass) remove(ctx context.Context, k keptDeletion) outcome {
 				"policy", p.policy.ID, "key", key)
 			return outcome{forget: true}
 		}
+		// The object may be newer than the listing that the key was absent
+		// from, and so may its source.
+		switch _, err := p.source.Stat(ctx, p.source.key(k.Key)); {
+		case err == nil:
+			return outcome{} // the next pass settles it
+		case !absent(err):
+			return failed(p.source.wrap(err))
+		}
 	}
 	err := p.again.call(ctx, func() error { return p.deleteTag(ctx, key, tag) })
 	switch {
