@@ -52,6 +52,31 @@ func TestWhatAKilledPassWroteAndTheSourceLostSinceIsDeleted(t *testing.T) {
 	w.requireQuiet() // and nobody is asked any more
 }
 
+func TestASourceThatIsBackKeepsWhatAKilledPassWrote(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.source, "k", "v")
+	w.put(w.source, "l", "v")
+	crashed(t, w)
+	w.remove(w.source, "k")
+	asked := false
+	w.destination.before = func(op, key string) error {
+		switch {
+		case op == "stat" && key == "k" && !asked:
+			asked = true
+			w.put(w.source, "k", "v") // after the listing that it was absent from
+		case op == "delete":
+			t.Error("deleted", key)
+		}
+		return nil
+	}
+	w.mustSync()
+	require.True(t, asked)
+	w.destination.before = nil
+	w.mustSync()
+	w.requireEqual()
+	w.requireQuiet()
+}
+
 func TestTheBrakeHoldsForWhatAKilledPassWrote(t *testing.T) {
 	w := newWorld(t)
 	for i := range 6 {

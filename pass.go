@@ -133,6 +133,9 @@ func (p *pass) scan(ctx context.Context) (err error) {
 	if p.options.replay {
 		err := p.replay(ctx)
 		p.complete = err == nil && ctx.Err() == nil
+		if p.complete && !p.doubt.look.Load() { // an older doubt takes a whole scan
+			err = p.doubt.settle()
+		}
 		return err
 	}
 	seen, err := p.scanShards(ctx)

@@ -188,7 +188,9 @@ func (p *pass) keepClaimed(claimed *deletions, d decision, out outcome) {
 	if p.policy.Deletes == KeepDeleted {
 		return
 	}
-	d.entry = *out.entry
+	// No tag of the ledger's: the object may be newer than the listing that the
+	// key was absent from, so the source is asked before it goes.
+	d.entry.DestinationTag = ""
 	if err := claimed.add(d); err != nil {
 		p.stop(err)
 	}

@@ -280,14 +280,18 @@ func (c *crash) requireClean() {
 		t.Logf("the sweep removed %d temporary files", n)
 		require.Empty(t, temporary(t, c.to))
 	}
-	// What a server that was killed was writing is cleared when it starts, and
-	// what was overwritten some minutes later or then.
+	// What a server that was killed was writing it clears when it starts. Its
+	// .trash is what it has deleted itself, and clears when it has the time.
 	c.server.Stop(t)
 	c.server.Start(t)
+	var left []string
 	require.Eventually(t, func() bool {
-		return len(filesBelow(filepath.Join(c.server.Dir, ".minio.sys", "multipart"))) == 0 &&
-			len(filesBelow(filepath.Join(c.server.Dir, ".minio.sys", "tmp"))) == 0
-	}, time.Minute, 100*time.Millisecond, "unfinished uploads on the server's disk")
+		left = slices.DeleteFunc(filesBelow(filepath.Join(c.server.Dir, ".minio.sys")), func(path string) bool {
+			upload := strings.Contains(path, "/.minio.sys/multipart/") || strings.Contains(path, "/.minio.sys/tmp/")
+			return !upload || strings.Contains(path, "/.trash/")
+		})
+		return len(left) == 0
+	}, time.Minute, 100*time.Millisecond, "unfinished uploads on the server's disk: %v", &left)
 }
 
 // temporary returns the files below a directory that look temporary.
