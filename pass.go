@@ -190,8 +190,17 @@ func (p *pass) compact(ctx context.Context) error {
 // scratch names a file of the pass's own.
 func (p *pass) scratch(name string) string { return filepath.Join(p.dir, name) }
 
-// work settles one decision.
+// work settles one decision. What was adopted stays so when a newer version
+// replaces it: the policy never made the object, and does not delete it.
 func (p *pass) work(ctx context.Context, d decision) outcome {
+	out := p.act(ctx, d)
+	if out.kind == outcomeSynced && d.hasDestination && d.known && d.entry.Adopted {
+		out.entry.Adopted = true
+	}
+	return out
+}
+
+func (p *pass) act(ctx context.Context, d decision) outcome {
 	switch d.verdict {
 	case verdictCopy:
 		expect := backend.Condition{Match: d.destination.Tag}

@@ -131,6 +131,9 @@ func TestAnEqualForeignObjectIsAdoptedFollowedAndNeverDeleted(t *testing.T) {
 	w.put(w.source, "k", "next")
 	require.EqualValues(t, 1, w.mustSync().Synced)
 	w.requireEqual()
+	w.remove(w.source, "k")
+	require.Zero(t, w.mustSync().Deleted, "also after it was brought up to date")
+	require.Contains(t, w.contents(w.destination), "k=next")
 
 	w.put(w.source, "m", "same")
 	w.put(w.destination, "m", "same")

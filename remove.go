@@ -25,7 +25,11 @@ func (p *pass) remove(ctx context.Context, k keptDeletion) outcome {
 		}
 		// The object may be newer than the listing that the key was absent
 		// from, and so may its source.
-		switch _, err := p.source.Stat(ctx, p.source.key(k.Key)); {
+		err = p.again.call(ctx, func() error {
+			_, err := p.source.Stat(ctx, p.source.key(k.Key))
+			return err
+		})
+		switch {
 		case err == nil:
 			return outcome{} // the next pass settles it
 		case !absent(err):
