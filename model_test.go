@@ -18,6 +18,7 @@ var (
 	modelSeed     = flag.Uint64("model.seed", 0, "replay this one seed of TestModel, with its calls")
 	modelFirst    = flag.Uint64("model.first", 1, "the first seed of TestModel; the others follow it")
 	modelDuration = flag.Duration("model.duration", 60*time.Second, "how long TestModel goes through seeds; 5s with -short")
+	modelRuns     = flag.Uint64("model.runs", 3000, "how many seeds TestModel goes through at most; 0 is no bound")
 	mutantBudget  = flag.Int("model.mutants", 5000, "how many seeds a mutation of the engine may survive")
 )
 
@@ -26,7 +27,7 @@ var (
 // what the library promises. A failing seed is made as short as it gets.
 //
 //	go test -run TestModel -model.seed=17        replays one seed
-//	go test -run TestModel -model.duration=8h -model.first=1000000 -timeout=0
+//	go test -run TestModel -model.duration=8h -model.runs=0 -model.first=1000000 -timeout=0
 func TestModel(t *testing.T) {
 	bubble(t, func(m *modelRunner) {
 		if *modelSeed != 0 {
@@ -42,7 +43,7 @@ func TestModel(t *testing.T) {
 			budget = min(budget, 5*time.Second)
 		}
 		runs := 0
-		for seed := *modelFirst; m.elapsed() < budget; seed++ {
+		for seed := *modelFirst; m.elapsed() < budget && (*modelRuns == 0 || seed-*modelFirst < *modelRuns); seed++ {
 			runs++
 			if s := m.run(drawPlan(seed), mutant{}); s.violation != "" {
 				m.report(t, s)

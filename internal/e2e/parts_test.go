@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/objrepl/replication"
+	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/local"
 	"github.com/objrepl/replication/internal/testutil"
 )
 
@@ -54,6 +56,7 @@ func TestALargeFileGoesOnAfterItsProcessAndItsServerEnded(t *testing.T) {
 			server := testutil.MinIO(t)
 			proxy := testutil.CountingProxy(t, server.Endpoint)
 			source, hash := bigFile(t, 200*mib)
+			settle(t, source)
 			state := filepath.Join(t.TempDir(), "state")
 			settings := bucket(server, server.NewBucket(t))
 			settings["endpoint"] = proxy.URL
@@ -77,7 +80,7 @@ func TestALargeFileGoesOnAfterItsProcessAndItsServerEnded(t *testing.T) {
 				})
 			}
 			open := func() *replication.Replicator {
-				return replicator(t, replication.WithStateDir(state))
+				return replicator(t, replication.WithStateDir(state), replication.WithOutagePatience(0))
 			}
 
 			r := open()
@@ -172,4 +175,22 @@ func objects(t *testing.T, server *testutil.Server, bucket string) []string {
 		out = append(out, o.Key)
 	}
 	return out
+}
+
+// settle waits until no later change of the files could carry the same time
+// stamp: parts of a version that cannot be told from the next are not reused.
+func settle(t *testing.T, dir string) {
+	t.Helper()
+	b, err := local.Driver.Open(t.Context(), backend.Settings{"path": dir})
+	require.NoError(t, err)
+	defer b.Close()
+	for settled := false; !settled; {
+		settled = true
+		for page, err := range b.List(t.Context(), backend.ListOptions{}) {
+			require.NoError(t, err)
+			for _, o := range page {
+				settled = settled && backend.Settled(o.Stamp)
+			}
+		}
+	}
 }
