@@ -21,15 +21,7 @@ func crashed(t *testing.T, w *world) {
 	t.Helper()
 	state := w.r.config.stateDir
 	saved := filepath.Join(t.TempDir(), "saved")
-	w.destination.before = func(op, _ string) error {
-		if op == "put" {
-			w.destination.before = nil
-			if err := os.CopyFS(saved, os.DirFS(state)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
+	w.destination.before = firstly("put", func() { require.NoError(t, os.CopyFS(saved, os.DirFS(state))) })
 	w.policy.Concurrency = 1
 	w.mustSync()
 	w.destination.before = nil

@@ -313,13 +313,7 @@ func TestANewerVersionAtTheDestinationIsNotOverwritten(t *testing.T) {
 	w.mustSync()
 	w.put(w.source, "k", "2")
 	// Somebody writes between our reading and our writing.
-	w.destination.before = func(op, key string) error {
-		if op == "put" {
-			w.destination.before = nil
-			w.put(w.destination, "k", "theirs")
-		}
-		return nil
-	}
+	w.destination.before = firstly("put", func() { w.put(w.destination, "k", "theirs") })
 	_, err := w.sync()
 	require.ErrorIs(t, err, ErrDrift)
 	require.Equal(t, []string{"k=theirs"}, w.contents(w.destination))
@@ -328,13 +322,7 @@ func TestANewerVersionAtTheDestinationIsNotOverwritten(t *testing.T) {
 func TestACreationThatLosesTheRaceIsAConflict(t *testing.T) {
 	w := newWorld(t)
 	w.put(w.source, "k", "1")
-	w.destination.before = func(op, key string) error {
-		if op == "put" {
-			w.destination.before = nil
-			w.put(w.destination, "k", "theirs")
-		}
-		return nil
-	}
+	w.destination.before = firstly("put", func() { w.put(w.destination, "k", "theirs") })
 	_, err := w.sync()
 	require.ErrorIs(t, err, ErrForeignObject)
 	require.Equal(t, []string{"k=theirs"}, w.contents(w.destination))
@@ -344,25 +332,13 @@ func TestTheFingerprintIsOfTheVersionThatWasRead(t *testing.T) {
 	w := newWorld(t)
 	w.put(w.source, "k", "1")
 	// The source moves between the listing and the reading.
-	w.source.before = func(op, key string) error {
-		if op == "open" {
-			w.source.before = nil
-			w.put(w.source, "k", "2")
-		}
-		return nil
-	}
+	w.source.before = firstly("open", func() { w.put(w.source, "k", "2") })
 	require.EqualValues(t, 1, w.mustSync().Synced)
 	require.Equal(t, []string{"k=2"}, w.contents(w.destination))
 	w.requireQuiet()
 	// And between the reading and the writing.
 	w.put(w.source, "k", "3")
-	w.destination.before = func(op, key string) error {
-		if op == "put" {
-			w.destination.before = nil
-			w.put(w.source, "k", "4")
-		}
-		return nil
-	}
+	w.destination.before = firstly("put", func() { w.put(w.source, "k", "4") })
 	w.mustSync()
 	require.Equal(t, []string{"k=3"}, w.contents(w.destination))
 	require.EqualValues(t, 1, w.mustSync().Synced, "the later version is not taken for the one copied")

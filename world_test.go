@@ -267,3 +267,14 @@ func (h *hooked) List(ctx context.Context, opts backend.ListOptions) iter.Seq2[[
 }
 
 func (h *hooked) Close() error { return nil }
+
+// firstly is a hook that does f at the first call of an operation.
+func firstly(op string, f func()) func(op, key string) error {
+	var once sync.Once
+	return func(o, _ string) error {
+		if o == op {
+			once.Do(f)
+		}
+		return nil
+	}
+}
