@@ -3,17 +3,15 @@ package replication
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/objrepl/replication/internal/durable"
 )
 
 // A DeadLetter is an object that could not be brought up to date although it
@@ -51,36 +49,36 @@ type deadLetters struct {
 	failed map[string]DeadLetter // in this one
 }
 
-// readDead reads the dead letters in a policy's directory.
-func readDead(dir *os.Root) (map[string]DeadLetter, error) {
-	data, err := dir.ReadFile(deadName)
+// readDead reads the dead letters of a policy.
+func readDead(ctx context.Context, state *policyState) (map[string]DeadLetter, error) {
+	out := map[string]DeadLetter{}
+	data, _, err := state.read(ctx, deadName)
 	if errors.Is(err, fs.ErrNotExist) {
-		return map[string]DeadLetter{}, nil
+		return out, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]DeadLetter{}
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	lines.Buffer(nil, 1<<20)
 	for n := 1; lines.Scan(); n++ {
 		var d DeadLetter
 		if err := json.Unmarshal(lines.Bytes(), &d); err != nil {
-			return nil, fmt.Errorf("read %s, line %d: %w; remove the file to forget how often objects failed", deadName, n, err)
+			return nil, fmt.Errorf("read %s in %s, line %d: %w; remove it to forget how often objects failed", deadName, state.shown, n, err)
 		}
 		out[d.Key] = d
 	}
 	return out, lines.Err()
 }
 
-// writeDead replaces the dead letters in a policy's directory.
-func writeDead(dir *os.Root, letters map[string]DeadLetter) error {
-	if len(letters) == 0 {
-		err := dir.Remove(deadName)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return err
+// writeDead replaces the dead letters of a policy, if they are not the same as
+// before.
+func writeDead(ctx context.Context, state *policyState, before, letters map[string]DeadLetter) error {
+	switch {
+	case maps.Equal(before, letters):
+		return nil
+	case len(letters) == 0:
+		return state.remove(ctx, deadName)
 	}
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
@@ -90,25 +88,7 @@ func writeDead(dir *os.Root, letters map[string]DeadLetter) error {
 			return err
 		}
 	}
-	return durable.WriteFile(dir, deadName, out.Bytes(), 0o600)
-}
-
-func loadDead(dir string) (map[string]DeadLetter, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	return readDead(root)
-}
-
-func saveDead(dir string, letters map[string]DeadLetter) error {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	return writeDead(root, letters)
+	return state.write(ctx, deadName, out.Bytes())
 }
 
 // fail notes that an object failed now.

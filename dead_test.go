@@ -28,7 +28,7 @@ func TestAnObjectThatKeepsFailingIsADeadLetterUntilItSucceeds(t *testing.T) {
 	for attempt := 1; attempt <= 3; attempt++ {
 		_, err := w.sync()
 		require.ErrorIs(t, err, ErrObjectsFailed)
-		letters, err := w.r.Failures("p")
+		letters, err := w.r.Failures(t.Context(), "p")
 		require.NoError(t, err)
 		require.Len(t, letters, 1)
 		d := letters[0]
@@ -38,12 +38,12 @@ func TestAnObjectThatKeepsFailingIsADeadLetterUntilItSucceeds(t *testing.T) {
 		require.Equal(t, firstRetry<<(attempt-1), d.NextTry.Sub(d.Last))
 		require.False(t, d.First.After(d.Last))
 	}
-	status, err := w.r.Status("p")
+	status, err := w.r.Status(t.Context(), "p")
 	require.NoError(t, err)
 	require.Equal(t, 1, status.DeadLetters)
 	w.destination.before = nil
 	w.mustSync()
-	letters, err := w.r.Failures("p")
+	letters, err := w.r.Failures(t.Context(), "p")
 	require.NoError(t, err)
 	require.Empty(t, letters)
 }
@@ -59,7 +59,7 @@ func TestReplayAsksForTheFailedObjectsAlone(t *testing.T) {
 	require.Error(t, err)
 	_, err = w.r.Replay(t.Context(), "p")
 	require.ErrorIs(t, err, ErrObjectsFailed)
-	letters, err := w.r.Failures("p")
+	letters, err := w.r.Failures(t.Context(), "p")
 	require.NoError(t, err)
 	require.Equal(t, 2, letters[0].Attempts)
 
@@ -71,7 +71,7 @@ func TestReplayAsksForTheFailedObjectsAlone(t *testing.T) {
 	require.EqualValues(t, 1, res.Synced)
 	require.NotContains(t, w.source.calls(), "list")
 	require.Equal(t, []string{"a=1", "bad=1", "c=1"}, w.contents(w.destination), "a replay deletes nothing")
-	letters, err = w.r.Failures("p")
+	letters, err = w.r.Failures(t.Context(), "p")
 	require.NoError(t, err)
 	require.Empty(t, letters)
 	require.EqualValues(t, 1, w.mustSync().Deleted)
@@ -88,7 +88,7 @@ func TestAnInterruptedPassForgetsNoDeadLetter(t *testing.T) {
 	w.destination.before = func(op, _ string) error { return backend.ErrUnavailable }
 	_, err = w.sync()
 	require.ErrorIs(t, err, backend.ErrUnavailable)
-	letters, err := w.r.Failures("p")
+	letters, err := w.r.Failures(t.Context(), "p")
 	require.NoError(t, err)
 	require.Len(t, letters, 1)
 }

@@ -2,19 +2,14 @@ package replication
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 
 	"github.com/objrepl/replication/backend"
-	"github.com/objrepl/replication/internal/durable"
 	"github.com/objrepl/replication/internal/ledger"
 )
 
-// doubtName is a file in a policy's directory. While it is there, the
+// doubtName is an object of a policy's state. While it is there, the
 // destination may have objects of ours that the ledger does not know.
 const doubtName = "doubt"
 
@@ -25,7 +20,7 @@ const doubtName = "doubt"
 // would stay for good; so while there is doubt, a pass asks each object that
 // neither the source nor the ledger knows whose it is, at one HEAD each.
 type doubt struct {
-	dir string // the policy's own
+	state *policyState
 
 	// look: there was doubt before this pass, or it has lost a part of the
 	// ledger.
@@ -33,50 +28,49 @@ type doubt struct {
 	// stays: this pass leaves a doubt itself.
 	stays atomic.Bool
 
-	raise func() error // makes the file, once
+	mu     sync.Mutex
+	raised bool // by this pass; guarded by mu
 }
 
-func newDoubt(dir string) (*doubt, error) {
-	d := &doubt{dir: dir}
-	d.raise = sync.OnceValue(d.write)
-	switch _, err := os.Stat(filepath.Join(dir, doubtName)); {
-	case err == nil:
-		d.look.Store(true)
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, err
-	}
-	return d, nil
+func newDoubt(ctx context.Context, state *policyState) (*doubt, error) {
+	there, err := state.exists(ctx, doubtName)
+	d := &doubt{state: state}
+	d.look.Store(there)
+	return d, err
 }
 
-// write makes the file. It comes before the first write of a pass, since the
-// process may end at any moment from then on.
-func (d *doubt) write() error {
-	root, err := os.OpenRoot(d.dir)
-	if err != nil {
-		return err
+// raise makes the doubt durable, once. It comes before the first write of a
+// pass, since the process may end at any moment from then on.
+func (d *doubt) raise(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.raised {
+		return nil
 	}
-	defer root.Close()
-	return durable.WriteFile(root, doubtName, nil, 0o600)
+	err := d.state.write(ctx, doubtName, nil)
+	d.raised = err == nil
+	return err
 }
 
 // lost notes that the ledger has lost entries that it had.
-func (d *doubt) lost() error {
+func (d *doubt) lost(ctx context.Context) error {
 	d.look.Store(true)
-	return d.raise()
+	return d.raise(ctx)
 }
 
 // settle ends the doubt, after a pass that has seen every key through and has
-// committed what it did. That a crash brings the file back, as the directory is
-// not flushed, does no harm.
-func (d *doubt) settle() error {
-	if d.stays.Load() {
+// committed what it did. That a crash may bring it back does no harm.
+func (d *doubt) settle(ctx context.Context) error {
+	if d.stays.Load() || !d.look.Load() && !d.wasRaised() {
 		return nil
 	}
-	err := os.Remove(filepath.Join(d.dir, doubtName))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+	return d.state.remove(ctx, doubtName)
+}
+
+func (d *doubt) wasRaised() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.raised
 }
 
 // claim settles a key that neither the source nor the ledger knows: an object

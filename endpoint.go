@@ -97,18 +97,38 @@ func (p Policy) destinationPrefix() string {
 }
 
 // checkApart refuses a policy that would replicate a store into itself: what
-// it wrote would be its own source, or its source its own to overwrite.
-func checkApart(source, destination *endpoint) error {
-	if source.props.Location == "" || destination.props.Location == "" {
+// it wrote would be its own source, or its source its own to overwrite. So it
+// does where the shared state lies in what is replicated.
+func (r *Replicator) checkApart(source, destination *endpoint, state *policyState) error {
+	if overlap(source.place(), destination.place()) {
+		return fmt.Errorf("%w: source %s and destination %s overlap; choose a place or prefix outside of the other",
+			ErrInvalidPolicy, source.place(), destination.place())
+	}
+	if r.config.state == nil {
 		return nil
 	}
-	from := strings.TrimSuffix(source.props.Location, "/") + "/" + source.prefix
-	to := strings.TrimSuffix(destination.props.Location, "/") + "/" + destination.prefix
-	if strings.HasPrefix(from, to) || strings.HasPrefix(to, from) {
-		return fmt.Errorf("%w: source %s and destination %s overlap; choose a place or prefix outside of the other",
-			ErrInvalidPolicy, from, to)
+	kept := placeWithin(state.Properties().Location, r.config.state.prefix+policiesDir+"/")
+	for _, e := range []*endpoint{source, destination} {
+		if overlap(kept, e.place()) {
+			return fmt.Errorf("%w: the state in %s and the %s %s overlap; choose another prefix or store for the state",
+				ErrInvalidPolicy, kept, e.role, e.place())
+		}
 	}
 	return nil
+}
+
+// place is where the endpoint's objects lie, empty where that is not known.
+func (e *endpoint) place() string { return placeWithin(e.props.Location, e.prefix) }
+
+func placeWithin(location, prefix string) string {
+	if location == "" {
+		return ""
+	}
+	return strings.TrimSuffix(location, "/") + "/" + prefix
+}
+
+func overlap(a, b string) bool {
+	return a != "" && b != "" && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a))
 }
 
 // checkUsable refuses stores that a pass cannot work with.

@@ -77,7 +77,7 @@ func TestTotalsSurviveARestart(t *testing.T) {
 	_, err := w.sync()
 	require.Error(t, err)
 	w.restart(w.r.config.stateDir)
-	status, err := w.r.Status("p")
+	status, err := w.r.Status(t.Context(), "p")
 	require.NoError(t, err)
 	require.EqualValues(t, 2, status.SyncCount)
 	require.EqualValues(t, 1, status.TotalObjectsSynced)

@@ -42,8 +42,7 @@ func lockPolicy(root *os.Root, id string) (*policyLock, error) {
 	if !ok {
 		return nil, &LockedError{PolicyID: id, Holder: readHolder(root)}
 	}
-	host, _ := os.Hostname() // empty is as good, it is only shown
-	data, err := json.Marshal(holder{PID: os.Getpid(), Host: host, Since: time.Now().UTC()})
+	data, err := json.Marshal(thisProcess())
 	if err == nil {
 		err = durable.WriteFile(root, holderName, data, 0o600)
 	}
@@ -59,6 +58,16 @@ func readHolder(root *os.Root) string {
 	if err != nil || json.Unmarshal(data, &h) != nil {
 		return "another process"
 	}
+	return h.String()
+}
+
+// thisProcess describes the calling process.
+func thisProcess() holder {
+	host, _ := os.Hostname() // empty is as good
+	return holder{PID: os.Getpid(), Host: host, Since: time.Now().UTC()}
+}
+
+func (h holder) String() string {
 	return fmt.Sprintf("process %d on %s since %s", h.PID, h.Host, h.Since.Format(time.RFC3339))
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"strings"
 	"time"
 
 	"github.com/objrepl/replication/backend"
@@ -27,6 +29,15 @@ type config struct {
 	patience    time.Duration
 	partsFrom   int64
 	partSize    int64
+	state       *stateBackend
+}
+
+// A stateBackend is where the policies' state lives, if not in the state
+// directory.
+type stateBackend struct {
+	backend  string
+	settings map[string]string
+	prefix   string
 }
 
 type namedBackend struct {
@@ -43,6 +54,32 @@ func WithStateDir(dir string) Option {
 			return errors.New("WithStateDir: the directory is empty")
 		}
 		c.stateDir = dir
+		return nil
+	}
+}
+
+// WithStateBackend keeps what passes remember of their policies (ledger,
+// journals, dead letters, status) in a backend, under a prefix, so that any of
+// several machines can run a policy and goes on where another left off. A lease
+// there keeps a policy to one of them at a time. Name is a driver's or a named
+// backend's, whose settings the given ones override; it has to be a store with
+// conditional writes, and outside of what its policies replicate. Policies
+// themselves stay in the state directory, which is still required for them, and
+// for scratch files.
+func WithStateBackend(name string, settings map[string]string, prefix string) Option {
+	return func(c *config) error {
+		switch {
+		case name == "":
+			return errors.New("WithStateBackend: the name is empty")
+		case c.state != nil:
+			return errors.New("WithStateBackend is given twice")
+		case strings.HasPrefix(prefix, "/"):
+			return fmt.Errorf("WithStateBackend: the prefix %q begins with a slash", prefix)
+		}
+		if prefix != "" && !strings.HasSuffix(prefix, "/") {
+			prefix += "/"
+		}
+		c.state = &stateBackend{name, maps.Clone(settings), prefix}
 		return nil
 	}
 }

@@ -134,7 +134,7 @@ func (p *pass) scan(ctx context.Context) (err error) {
 		err := p.replay(ctx)
 		p.complete = err == nil && ctx.Err() == nil
 		if p.complete && !p.doubt.look.Load() { // an older doubt takes a whole scan
-			err = p.doubt.settle()
+			err = p.doubt.settle(ctx)
 		}
 		return err
 	}
@@ -146,7 +146,7 @@ func (p *pass) scan(ctx context.Context) (err error) {
 	p.complete = true
 	err = p.deleteAll(ctx, seen)
 	if ctx.Err() == nil && (err == nil || errors.Is(err, ErrBrake) || errors.Is(err, ErrEmptySource)) {
-		err = errors.Join(err, p.doubt.settle())
+		err = errors.Join(err, p.doubt.settle(ctx))
 	}
 	if err != nil {
 		return err

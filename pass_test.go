@@ -666,7 +666,7 @@ func TestWeakStoresWorkAndSayWhatIsWeaker(t *testing.T) {
 	w.remove(w.source, "b")
 	w.mustSync()
 	w.requireEqual()
-	status, err := w.r.Status("p")
+	status, err := w.r.Status(t.Context(), "p")
 	require.NoError(t, err)
 	require.Len(t, status.Weaker, 3)
 }

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -11,8 +12,6 @@ import (
 	"path"
 	"strings"
 	"time"
-
-	"github.com/objrepl/replication/internal/durable"
 )
 
 const (
@@ -37,11 +36,10 @@ func policyDir(id string) string {
 	return path.Join(policiesDir, readable[:min(len(readable), readableLength)]+"."+hex.EncodeToString(sum[:6]))
 }
 
-// openPolicyDir opens a policy's directory, making it and the one of its
-// ledger if they are missing.
+// openPolicyDir opens a policy's directory, making it if it is missing.
 func openPolicyDir(state *os.Root, id string) (*os.Root, error) {
 	dir := policyDir(id)
-	if err := state.MkdirAll(path.Join(dir, ledgerDir), 0o700); err != nil {
+	if err := state.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	return state.OpenRoot(dir)
@@ -76,9 +74,8 @@ type lastResult struct {
 }
 
 // readStatus returns the zero status where there is none yet.
-func readStatus(state *os.Root, id string) (statusFile, error) {
-	name := path.Join(policyDir(id), statusName)
-	data, err := state.ReadFile(name)
+func readStatus(ctx context.Context, state *policyState) (statusFile, error) {
+	data, _, err := state.read(ctx, statusName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return statusFile{}, nil
 	}
@@ -87,10 +84,10 @@ func readStatus(state *os.Root, id string) (statusFile, error) {
 	}
 	var s statusFile
 	if err := json.Unmarshal(data, &s); err != nil {
-		return statusFile{}, fmt.Errorf("read %s: %w; remove it to begin its totals anew", name, err)
+		return statusFile{}, fmt.Errorf("read %s in %s: %w; remove it to begin its totals anew", statusName, state.shown, err)
 	}
 	if s.Version > statusVersion {
-		return statusFile{}, fmt.Errorf("%s has version %d; this program knows %d", name, s.Version, statusVersion)
+		return statusFile{}, fmt.Errorf("%s in %s has version %d; this program knows %d", statusName, state.shown, s.Version, statusVersion)
 	}
 	return s, nil
 }
@@ -119,12 +116,12 @@ func (s *statusFile) add(r SyncResult, err error, weaker []string) {
 	}
 }
 
-func writeStatus(policyRoot *os.Root, s statusFile) error {
+func writeStatus(ctx context.Context, state *policyState, s statusFile) error {
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}
-	return durable.WriteFile(policyRoot, statusName, append(data, '\n'), 0o600)
+	return state.write(ctx, statusName, append(data, '\n'))
 }
 
 // status renders what is kept, together with what the policy says.

@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path"
-	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/objrepl/replication/backend"
-	"github.com/objrepl/replication/backend/local"
 	"github.com/objrepl/replication/backend/memory"
 	"github.com/objrepl/replication/internal/ledger"
 )
@@ -60,25 +56,29 @@ func (r *Replicator) read(ctx context.Context, p Policy, task Task, options sync
 		return fail(err)
 	}
 	defer destination.Close()
-	if err := checkApart(source, destination); err != nil {
-		return fail(err)
-	}
-	state, err := r.readLedger(ctx, p.ID)
+	state, err := r.readPolicyState(ctx, p.ID)
 	if err != nil {
 		return fail(err)
 	}
 	defer state.Close()
+	if err := r.checkApart(source, destination, state); err != nil {
+		return fail(err)
+	}
+	known, err := r.readLedger(ctx, p.ID, state)
+	if err != nil {
+		return fail(err)
+	}
 
 	// A pass would make a destination that it never wrote to; see prepare.
 	_, creates := backend.As[backend.Creator](destination.Backend)
 	from := &readOnly{Backend: source.Backend}
-	to := &readOnly{Backend: destination.Backend, missingIsEmpty: creates && state.ledger.Rows() == 0}
+	to := &readOnly{Backend: destination.Backend, missingIsEmpty: creates && known.Rows() == 0}
 	source.Backend, destination.Backend = from, to
-	pass, err := r.newPass(p, options, source, destination, "")
+	pass, err := r.newPass(ctx, p, options, source, destination, state, "")
 	if err != nil {
 		return fail(err)
 	}
-	pass.ledger, pass.task = state.ledger, task
+	pass.ledger, pass.task = known, task
 	ctx, pass.stop = context.WithCancelCause(ctx)
 	defer pass.stop(nil)
 	err = use(ctx, &reading{pass: pass, sourceStore: from, destinationStore: to})
@@ -89,35 +89,15 @@ func (r *Replicator) read(ctx context.Context, p Policy, task Task, options sync
 	return fail(err)
 }
 
-// readLedger opens a policy's ledger to look at, without a lock and without
-// making anything. A policy that never ran has an empty one. So has one whose
-// manifest is damaged, which is how a pass would find it too.
-func (r *Replicator) readLedger(ctx context.Context, id string) (*policyLedger, error) {
-	dir := filepath.Join(r.state.Name(), filepath.FromSlash(path.Join(policyDir(id), ledgerDir)))
-	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-		return emptyLedger(ctx)
-	}
-	inner, err := local.Driver.Open(ctx, backend.Settings{"path": dir, "create": "false", "symlinks": "skip", "mode": "ignore"})
-	if err != nil {
-		return nil, fmt.Errorf("open ledger: %w", err)
-	}
-	b := &readOnly{Backend: inner}
-	l, err := ledger.Open(ctx, ledger.Options{Backend: b})
-	if err == nil {
-		return &policyLedger{l, b}, nil
-	}
-	err = errors.Join(err, b.Close())
+// readLedger opens a policy's ledger to look at. One whose manifest is damaged
+// is empty, which is how a pass would find it too.
+func (r *Replicator) readLedger(ctx context.Context, id string, state *policyState) (*ledger.Ledger, error) {
+	l, err := ledger.Open(ctx, state.ledgerOptions(""))
 	if errors.Is(err, ledger.ErrDamaged) {
 		r.config.logger.Warn("the ledger is damaged; a pass would rebuild it, and so this looks without it", "policy", id, "damage", err)
-		return emptyLedger(ctx)
+		return ledger.Open(ctx, ledger.Options{Backend: memory.NewBackend()})
 	}
-	return nil, err
-}
-
-func emptyLedger(ctx context.Context) (*policyLedger, error) {
-	b := memory.NewBackend()
-	l, err := ledger.Open(ctx, ledger.Options{Backend: b})
-	return &policyLedger{l, b}, err
+	return l, err
 }
 
 // A visit reads one shard's detector to its end. It may be called again with

@@ -13,7 +13,7 @@ import (
 // Failures returns the dead letters of a policy, by key: objects that its
 // passes have failed at and not yet brought up to date, at most 10,000. The
 // file SyncResult.FailuresFile lists all that the last pass failed at.
-func (r *Replicator) Failures(id string) ([]DeadLetter, error) {
+func (r *Replicator) Failures(ctx context.Context, id string) ([]DeadLetter, error) {
 	leave, err := r.enter()
 	if err != nil {
 		return nil, err
@@ -25,12 +25,12 @@ func (r *Replicator) Failures(id string) ([]DeadLetter, error) {
 	if _, err := r.find(id); err != nil {
 		return nil, err
 	}
-	dir, err := openPolicyDir(r.state, id)
+	state, err := r.readPolicyState(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close()
-	letters, err := readDead(dir)
+	defer state.Close()
+	letters, err := readDead(ctx, state)
 	if err != nil {
 		return nil, err
 	}

@@ -74,7 +74,7 @@ func open(opts []Option) (*Replicator, error) {
 		}
 		r.file[p.ID] = p
 	}
-	errs = append(errs, r.openState())
+	errs = append(errs, r.validateStateBackend(), r.openState())
 	if err := errors.Join(errs...); err != nil {
 		if r.state != nil {
 			err = errors.Join(err, r.state.Close())
@@ -221,21 +221,20 @@ func (r *Replicator) RemovePolicy(ctx context.Context, id string) error {
 	if _, err := r.store.get(id); err != nil {
 		return err
 	}
-	dir, err := openPolicyDir(r.state, id)
+	err = r.hold(ctx, id, func(ctx context.Context, _ string, state *policyState) error {
+		if err := r.store.remove(ctx, id); err != nil || r.config.state == nil {
+			return err
+		}
+		if err := state.clear(ctx); err != nil {
+			return fmt.Errorf("policy %q is removed, but not its state: %w", id, err)
+		}
+		return nil
+	})
 	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	lock, err := lockPolicy(dir, id)
-	if err != nil {
-		return err
-	}
-	err = r.store.remove(ctx, id)
-	if err = errors.Join(err, lock.unlock()); err != nil {
 		return err
 	}
 	if err := r.state.RemoveAll(policyDir(id)); err != nil {
-		return fmt.Errorf("policy %q is removed, but not its ledger: %w", id, err)
+		return fmt.Errorf("policy %q is removed, but not its directory: %w", id, err)
 	}
 	return r.recordPolicy(ctx, AuditPolicyRemoved, id)
 }

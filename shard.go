@@ -246,7 +246,7 @@ func (p *pass) prepare(ctx context.Context) error {
 func (p *pass) dropDamaged(ctx context.Context, damage error) error {
 	p.log.Warn("a part of the ledger is damaged and was dropped; this pass looks up again what it knew, and copies nothing that the destination has",
 		"policy", p.policy.ID, "damage", damage)
-	if err := p.doubt.lost(); err != nil {
+	if err := p.doubt.lost(ctx); err != nil {
 		return err
 	}
 	return p.ledger.Drop(ctx, damage)

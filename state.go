@@ -10,38 +10,21 @@ import (
 	"time"
 
 	"github.com/objrepl/replication/backend"
-	"github.com/objrepl/replication/backend/local"
 	"github.com/objrepl/replication/internal/durable"
 	"github.com/objrepl/replication/internal/ledger"
 )
 
-// A policyLedger is the open ledger of a policy with the backend it lives in.
-type policyLedger struct {
-	ledger *ledger.Ledger
-	backend.Backend
-}
-
-// openLedger opens a policy's ledger for a pass, whose lock the caller holds,
+// takeLedger opens a policy's ledger for a pass, whose locks the caller holds,
 // and takes the writer's place. A damaged manifest is set aside: the pass then
-// rebuilds the ledger from what the destination itself says.
-func (r *Replicator) openLedger(ctx context.Context, id, dir string) (_ *policyLedger, err error) {
-	b, err := local.Driver.Open(ctx, backend.Settings{
-		"path": filepath.Join(dir, ledgerDir), "create": "true", "durability": r.durability, "symlinks": "skip", "mode": "ignore",
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open ledger: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, b.Close())
-		}
-	}()
-	o := ledger.Options{Backend: b, Scratch: dir}
+// rebuilds the ledger from what the destination itself says. scratch is the
+// policy's directory on this machine.
+func (r *Replicator) takeLedger(ctx context.Context, id string, state *policyState, scratch string) (*ledger.Ledger, error) {
+	o := state.ledgerOptions(scratch)
 	l, err := ledger.Open(ctx, o)
 	if errors.Is(err, ledger.ErrDamaged) {
-		doubt, doubtErr := newDoubt(dir)
+		doubt, doubtErr := newDoubt(ctx, state)
 		if doubtErr == nil {
-			doubtErr = doubt.lost()
+			doubtErr = doubt.lost(ctx)
 		}
 		if doubtErr != nil {
 			return nil, errors.Join(err, doubtErr)
@@ -51,27 +34,26 @@ func (r *Replicator) openLedger(ctx context.Context, id, dir string) (_ *policyL
 			return nil, errors.Join(err, asideErr)
 		}
 		r.config.logger.Warn("the ledger was damaged and is set aside; this pass rebuilds it, and copies nothing that the destination has",
-			"policy", id, "damage", err, "file", filepath.Join(dir, ledgerDir, name))
+			"policy", id, "damage", err, "file", state.shown+"/"+o.Prefix+name)
 		l, err = ledger.Open(ctx, o)
 	}
 	if err != nil {
 		return nil, err
 	}
-	host, _ := os.Hostname() // for display only
-	if err := l.Take(ctx, fmt.Sprintf("process %d on %s", os.Getpid(), host)); err != nil {
+	if err := l.Take(ctx, thisProcess().String()); err != nil {
 		return nil, err
 	}
-	if err := sweepState(ctx, dir, b); err != nil {
+	if err := sweepState(ctx, scratch, state); err != nil {
 		r.config.logger.Warn("could not sweep leftovers of interrupted passes", "policy", id, "error", err)
 	}
-	return &policyLedger{l, b}, nil
+	return l, nil
 }
 
-// sweepState removes what killed passes left in a policy's directory and in the
-// ledger's store below it. The caller holds the policy's lock and is writing
+// sweepState removes what killed passes left in a policy's directory and in its
+// state. The caller holds the policy's lock and is writing
 // nothing, so that nobody is: whatever is temporary is left over, whatever its
 // age.
-func sweepState(ctx context.Context, dir string, store backend.Backend) error {
+func sweepState(ctx context.Context, dir string, state *policyState) error {
 	var errs []error
 	for _, pattern := range []string{durable.TempPrefix + "*", fmt.Sprintf(deletionsName, "*")} {
 		// Not filepath.Glob: the path to dir may hold what a pattern gives a meaning.
@@ -81,7 +63,7 @@ func sweepState(ctx context.Context, dir string, store backend.Backend) error {
 			errs = append(errs, os.Remove(filepath.Join(dir, name)))
 		}
 	}
-	if sweeper, ok := backend.As[backend.Sweeper](store); ok {
+	if sweeper, ok := backend.As[backend.Sweeper](state.Backend); ok {
 		_, err := sweeper.Sweep(ctx, time.Now().Add(time.Hour)) // clocks of file systems differ
 		errs = append(errs, err)
 	}

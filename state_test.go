@@ -17,7 +17,7 @@ func TestAPassSweepsWhatKilledOnesLeftInItsState(t *testing.T) {
 	dir := filepath.Join(w.r.config.stateDir, policyDir("p"))
 	leftovers := []string{
 		".objrepl-tmp-STATUS", "deletions-3.tmp", "ledger-1.tmp",
-		filepath.Join(ledgerDir, ".objrepl", "tmp", ".objrepl-tmp-SEGMENT"),
+		filepath.Join(".objrepl", "tmp", ".objrepl-tmp-SEGMENT"),
 	}
 	for _, name := range leftovers {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700))
@@ -47,8 +47,9 @@ func TestSweepingTheStateKeepsWhatIsNotTemporary(t *testing.T) {
 		return out
 	}
 	before := names()
-	l, err := w.r.openLedger(context.Background(), "p", dir)
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
+	require.NoError(t, w.r.hold(t.Context(), "p", func(ctx context.Context, dir string, state *policyState) error {
+		_, err := w.r.takeLedger(ctx, "p", state, dir)
+		return err
+	}))
 	require.Equal(t, before, names())
 }

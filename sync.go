@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"time"
 
@@ -54,22 +55,16 @@ func (r *Replicator) Sync(ctx context.Context, p Policy, opts ...SyncOption) (Sy
 	for _, opt := range opts {
 		opt(&options)
 	}
-	dir, err := openPolicyDir(r.state, p.ID)
-	if err != nil {
-		return result, err
-	}
-	defer dir.Close()
-	lock, err := lockPolicy(dir, p.ID)
-	if err != nil {
-		return result, err
-	}
-	result, err = r.locked(ctx, p, options, dir.Name())
-	return result, errors.Join(err, lock.unlock())
+	err = r.hold(ctx, p.ID, func(ctx context.Context, dir string, state *policyState) (err error) {
+		result, err = r.held(ctx, p, options, dir, state)
+		return err
+	})
+	return result, err
 }
 
-// locked runs the pass and remembers what came of it.
-func (r *Replicator) locked(ctx context.Context, p Policy, options syncOptions, dir string) (SyncResult, error) {
-	status, err := readStatus(r.state, p.ID)
+// held runs the pass and remembers what came of it.
+func (r *Replicator) held(ctx context.Context, p Policy, options syncOptions, dir string, state *policyState) (SyncResult, error) {
+	status, err := readStatus(ctx, state)
 	if err != nil {
 		return SyncResult{PolicyID: p.ID}, err
 	}
@@ -78,7 +73,7 @@ func (r *Replicator) locked(ctx context.Context, p Policy, options syncOptions, 
 	}
 	r.observe(Event{Type: EventStarted, Task: TaskSync, PolicyID: p.ID})
 	started := time.Now()
-	result, progress, weaker, err := r.pass(ctx, p, options, dir)
+	result, progress, weaker, err := r.pass(ctx, p, options, dir, state)
 	result.Duration = time.Since(started)
 
 	outcome := fmt.Sprintf("synced %d, adopted %d, deleted %d, failed %d", result.Synced, result.Adopted, result.Deleted, result.Failed)
@@ -87,22 +82,15 @@ func (r *Replicator) locked(ctx context.Context, p Policy, options syncOptions, 
 	}
 	err = errors.Join(err, r.record(ctx, AuditRecord{Action: AuditPassFinished, PolicyID: p.ID, Outcome: outcome}))
 	status.add(result, err, weaker)
-	err = errors.Join(err, r.saveStatus(p.ID, status))
+	if !lostLease(ctx) {
+		err = errors.Join(err, writeStatus(context.WithoutCancel(ctx), state, status))
+	}
 	r.observe(Event{Type: EventFinished, Task: TaskSync, PolicyID: p.ID, Err: err, Progress: progress})
 	return result, err
 }
 
-func (r *Replicator) saveStatus(id string, s statusFile) error {
-	dir, err := openPolicyDir(r.state, id)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return writeStatus(dir, s)
-}
-
 // pass opens both sides and runs one pass between them.
-func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, dir string) (result SyncResult, progress Progress, weaker []string, err error) {
+func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, dir string, state *policyState) (result SyncResult, progress Progress, weaker []string, err error) {
 	fail := func(err error) (SyncResult, Progress, []string, error) {
 		return SyncResult{PolicyID: p.ID}, progress, weaker, fmt.Errorf("policy %q: %w", p.ID, err)
 	}
@@ -117,29 +105,30 @@ func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, di
 	}
 	defer destination.Close()
 	weaker = destination.weaker()
-	if err := checkApart(source, destination); err != nil {
+	if err := r.checkApart(source, destination, state); err != nil {
 		return fail(err)
 	}
-	state, err := r.openLedger(ctx, p.ID, dir)
+	ledger, err := r.takeLedger(ctx, p.ID, state, dir)
 	if err != nil {
 		return fail(err)
 	}
-	defer state.Close()
-	pass, err := r.newPass(p, options, source, destination, dir)
+	pass, err := r.newPass(ctx, p, options, source, destination, state, dir)
 	if err != nil {
 		return fail(err)
 	}
-	pass.ledger = state.ledger
+	pass.ledger = ledger
 	if pass.failures, err = newFailures(filepath.Join(dir, failuresName)); err != nil {
 		return fail(err)
 	}
-	dead, err := loadDead(dir)
+	dead, err := readDead(ctx, state)
 	if err != nil {
 		return fail(err)
 	}
-	pass.dead = &deadLetters{old: dead, failed: map[string]DeadLetter{}}
+	pass.dead = &deadLetters{old: maps.Clone(dead), failed: map[string]DeadLetter{}}
 	result, err = pass.run(ctx)
-	err = errors.Join(err, saveDead(dir, pass.dead.remaining(pass.complete)))
+	if !lostLease(ctx) {
+		err = errors.Join(err, writeDead(context.WithoutCancel(ctx), state, dead, pass.dead.remaining(pass.complete)))
+	}
 	return result, pass.progress.snapshot(), weaker, err
 }
 
@@ -156,8 +145,8 @@ func (r *Replicator) openEndpoint(ctx context.Context, role, name string, settin
 }
 
 // newPass makes a pass that still lacks its ledger and, if it is to change
-// anything, its failures. It touches neither store nor disk.
-func (r *Replicator) newPass(p Policy, options syncOptions, source, destination *endpoint, dir string) (*pass, error) {
+// anything, its failures. It touches neither store.
+func (r *Replicator) newPass(ctx context.Context, p Policy, options syncOptions, source, destination *endpoint, state *policyState, dir string) (*pass, error) {
 	accept, err := compileFilter(p.Include, p.Exclude)
 	if err != nil {
 		return nil, err
@@ -172,7 +161,7 @@ func (r *Replicator) newPass(p Policy, options syncOptions, source, destination 
 		log: r.config.logger, audit: r.config.audit, observe: r.config.observer,
 		dir: dir, operation: rand.Text()[:12],
 	}
-	if pass.doubt, err = newDoubt(dir); err != nil {
+	if pass.doubt, err = newDoubt(ctx, state); err != nil {
 		return nil, err
 	}
 	pass.outage = newOutage(p.ID, r.config.patience, r.config.logger, source, destination)
@@ -218,17 +207,27 @@ func (r *Replicator) SyncAll(ctx context.Context, opts ...SyncOption) (SyncResul
 }
 
 // Status returns what is remembered of a policy's passes.
-func (r *Replicator) Status(id string) (Status, error) {
+func (r *Replicator) Status(ctx context.Context, id string) (Status, error) {
+	leave, err := r.enter()
+	if err != nil {
+		return Status{}, err
+	}
+	defer leave()
 	p, err := r.Policy(id)
 	if err != nil {
 		return Status{}, err
 	}
-	s, err := readStatus(r.state, id)
+	state, err := r.readPolicyState(ctx, id)
 	if err != nil {
 		return Status{}, err
 	}
+	defer state.Close()
+	s, err := readStatus(ctx, state)
+	if err != nil {
+		return Status{}, err
+	}
+	letters, err := readDead(ctx, state)
 	out := s.status(p)
-	letters, err := r.Failures(id)
 	out.DeadLetters = len(letters)
 	return out, err
 }

@@ -94,7 +94,7 @@ func (c *copying) attempt(ctx context.Context) (outcome, error) {
 	if c.large(v.object.Size) {
 		return outcome{}, errInParts // it grew
 	}
-	if err := c.raiseDoubt(); err != nil {
+	if err := c.raiseDoubt(ctx); err != nil {
 		return outcome{}, err
 	}
 	mk := marker{policy: p.policy.ID, source: fingerprintOf(v.object), operation: c.operation}
@@ -121,8 +121,8 @@ func (c *copying) attempt(ctx context.Context) (outcome, error) {
 
 // raiseDoubt makes sure, before an object appears at the destination, that a
 // crash leaves a sign of it. A pass that cannot do so writes nothing.
-func (c *copying) raiseDoubt() error {
-	err := c.pass.doubt.raise()
+func (c *copying) raiseDoubt(ctx context.Context) error {
+	err := c.pass.doubt.raise(ctx)
 	if err != nil {
 		err = fmt.Errorf("note that writes begin: %w", err)
 		c.pass.stop(err)

@@ -105,7 +105,7 @@ func (t *transfer) complete(ctx context.Context, parts []backend.Part) (out outc
 	c := t.copying
 	p := c.pass
 	v := &version{object: t.object}
-	if err := c.raiseDoubt(); err != nil {
+	if err := c.raiseDoubt(ctx); err != nil {
 		return outcome{}, err
 	}
 	err = p.again.call(ctx, func() error {

@@ -15,8 +15,8 @@ func (a *app) policyFailuresCommand() *cobra.Command {
 		Short: "List the objects that a policy's passes keep failing at",
 		Args:  args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd.Context(), func(_ context.Context, r *replication.Replicator) error {
-				letters, err := r.Failures(id)
+			return a.with(cmd.Context(), func(ctx context.Context, r *replication.Replicator) error {
+				letters, err := r.Failures(ctx, id)
 				if err != nil {
 					return err
 				}

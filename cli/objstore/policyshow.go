@@ -24,7 +24,7 @@ func (a *app) policyListCommand() *cobra.Command {
 		Short: "List all policies",
 		Args:  args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd.Context(), func(_ context.Context, r *replication.Replicator) error {
+			return a.with(cmd.Context(), func(ctx context.Context, r *replication.Replicator) error {
 				policies, err := r.Policies()
 				if err != nil {
 					return err
@@ -44,7 +44,7 @@ func (a *app) policyListCommand() *cobra.Command {
 					}
 					t.row("ID", "SOURCE", "DESTINATION", "INTERVAL", "ENABLED", "LAST SYNC", "STATE")
 					for _, p := range list.Policies {
-						last, state := lastSync(r, p.ID)
+						last, state := lastSync(ctx, r, p.ID)
 						t.row(shorten(p.ID, idWidth), shorten(source(p), placeWidth), shorten(destination(p), placeWidth),
 							interval(p), yesNo(p.Enabled), last, state)
 					}
@@ -61,13 +61,13 @@ func (a *app) policyGetCommand() *cobra.Command {
 		Short: "Show a policy, its secrets as ***",
 		Args:  args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd.Context(), func(_ context.Context, r *replication.Replicator) error {
+			return a.with(cmd.Context(), func(ctx context.Context, r *replication.Replicator) error {
 				p, err := r.Policy(id)
 				if err != nil {
 					return err
 				}
 				p = r.Redacted(p)
-				return a.print(p, func(t *table) { showPolicy(t, p, r) })
+				return a.print(p, func(t *table) { showPolicy(ctx, t, p, r) })
 			})
 		},
 	}
@@ -76,7 +76,7 @@ func (a *app) policyGetCommand() *cobra.Command {
 	return cmd
 }
 
-func showPolicy(t *table, p replication.Policy, r *replication.Replicator) {
+func showPolicy(ctx context.Context, t *table, p replication.Policy, r *replication.Replicator) {
 	t.field("id", p.ID)
 	t.field("enabled", yesNo(p.Enabled))
 	t.field("source", p.SourceBackend)
@@ -103,7 +103,7 @@ func showPolicy(t *table, p replication.Policy, r *replication.Replicator) {
 	if p.Concurrency > 0 {
 		t.field("concurrency", strconv.Itoa(p.Concurrency))
 	}
-	last, state := lastSync(r, p.ID)
+	last, state := lastSync(ctx, r, p.ID)
 	t.field("last sync", strings.TrimSpace(last+" "+state))
 }
 
@@ -152,8 +152,8 @@ func yesNo(b bool) string {
 }
 
 // lastSync returns when a policy's last pass ended and how.
-func lastSync(r *replication.Replicator, id string) (when, state string) {
-	s, err := r.Status(id)
+func lastSync(ctx context.Context, r *replication.Replicator, id string) (when, state string) {
+	s, err := r.Status(ctx, id)
 	switch {
 	case err != nil:
 		return "", "unknown"

@@ -16,15 +16,15 @@ func (a *app) policyStatusCommand() *cobra.Command {
 		Short: "Show what policies did so far",
 		Args:  args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd.Context(), func(_ context.Context, r *replication.Replicator) error {
+			return a.with(cmd.Context(), func(ctx context.Context, r *replication.Replicator) error {
 				if cmd.Flags().Changed("id") {
-					s, err := r.Status(id)
+					s, err := r.Status(ctx, id)
 					if err != nil {
 						return err
 					}
 					return a.print(statusOf(s), func(t *table) { showStatus(t, s) })
 				}
-				return a.printStatuses(r)
+				return a.printStatuses(ctx, r)
 			})
 		},
 	}
@@ -67,7 +67,7 @@ func statusOf(s replication.Status) statusDocument {
 	return d
 }
 
-func (a *app) printStatuses(r *replication.Replicator) error {
+func (a *app) printStatuses(ctx context.Context, r *replication.Replicator) error {
 	policies, err := r.Policies()
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func (a *app) printStatuses(r *replication.Replicator) error {
 	}{Statuses: []statusDocument{}}
 	var statuses []replication.Status
 	for _, p := range policies {
-		s, err := r.Status(p.ID)
+		s, err := r.Status(ctx, p.ID)
 		if err != nil {
 			return err
 		}
