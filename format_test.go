@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/memory"
 )
 
 func TestMarkerFormatIsAsSpecified(t *testing.T) {
@@ -122,5 +123,24 @@ func TestADamagedLedgerIsRebuiltWithoutCopying(t *testing.T) {
 			}
 			w.requireQuiet()
 		})
+	}
+}
+
+func TestALeaseOfVersionOneIsRead(t *testing.T) {
+	const golden = `{"version":1,"holder":{"pid":7,"host":"h","since":"2026-11-23T01:02:03Z"},"term":"T","beat":5,"place":"P","free":true}`
+	state := &policyState{Backend: memory.NewBackend()}
+	require.NoError(t, state.write(t.Context(), leaseName, []byte(golden+"\n")))
+	l := &lease{state: state, policy: "p"}
+	record, _, err := l.read(t.Context())
+	require.NoError(t, err)
+	data, err := json.Marshal(record)
+	require.NoError(t, err)
+	require.JSONEq(t, golden, string(data))
+	require.Equal(t, "process 7 on h since 2026-11-23T01:02:03Z", record.Holder.String())
+
+	for _, bad := range []string{`{"version":2}`, `{`} {
+		require.NoError(t, state.write(t.Context(), leaseName, []byte(bad)))
+		_, _, err = l.read(t.Context())
+		require.ErrorContains(t, err, leaseName)
 	}
 }

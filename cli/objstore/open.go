@@ -29,6 +29,13 @@ func (a *app) open(extra ...replication.Option) (*replication.Replicator, error)
 		replication.WithDrivers(addedDrivers()...),
 		replication.WithLogger(slog.New(a.logHandler())),
 	}
+	if a.stateIn != "" {
+		where, err := parseLocation(a.stateIn)
+		if err != nil {
+			return nil, usagef("give a directory or a URL such as s3://bucket/prefix?region=NAME", "--state-backend: %w", err)
+		}
+		opts = append(opts, replication.WithStateBackend(where.backend, where.settings, where.prefix))
+	}
 	if a.config != "" {
 		opts = append(opts, replication.WithPolicyFile(a.config))
 	}

@@ -18,6 +18,7 @@ type app struct {
 	console *console
 
 	stateDir    string
+	stateIn     string
 	config      string
 	output      outputFormat
 	concurrency int
@@ -53,6 +54,7 @@ process, 130 interrupted.`)
 	f := root.PersistentFlags()
 	f.SortFlags = false
 	f.StringVar(&a.stateDir, "state-dir", "", "`DIR` of policies, ledgers and locks (default $OBJSTORE_STATE_DIR, else the user's state directory)")
+	f.StringVar(&a.stateIn, "state-backend", "", "directory or `URL` that keeps ledgers and status instead, for several machines to share")
 	f.StringVar(&a.config, "config", "", "YAML `FILE` of named backends and policies")
 	f.VarP(&a.output, "output", "o", "output format: table, json or yaml")
 	f.IntVar(&a.concurrency, "concurrency", 0, "`NUMBER` of objects copied at once (default 32)")
