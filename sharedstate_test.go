@@ -125,8 +125,10 @@ func TestAMachineIsToldWhoRunsThePolicy(t *testing.T) {
 		f := newFleet(t, 2)
 		f.put(f.source, "a", "1")
 		writing, goOn := make(chan struct{}), make(chan struct{})
+		finish := sync.OnceFunc(func() { close(goOn) })
+		defer finish()
 		f.destination.before = firstly("put", func() { close(writing); <-goOn })
-		done := make(chan error)
+		done := make(chan error, 1)
 		go func() {
 			_, err := f.syncOn(0)
 			done <- err
@@ -139,7 +141,7 @@ func TestAMachineIsToldWhoRunsThePolicy(t *testing.T) {
 		require.ErrorAs(t, err, &locked)
 		require.Contains(t, locked.Holder, thisProcess().Host)
 		require.LessOrEqual(t, time.Since(began), 2*leaseBeat, "a holder that is alive shows it soon")
-		close(goOn)
+		finish()
 		require.NoError(t, <-done)
 		began = time.Now()
 		_, err = f.syncOn(1)
