@@ -127,7 +127,14 @@ func TestAMachineIsToldWhoRunsThePolicy(t *testing.T) {
 		writing, goOn := make(chan struct{}), make(chan struct{})
 		finish := sync.OnceFunc(func() { close(goOn) })
 		defer finish()
-		f.destination.before = firstly("put", func() { close(writing); <-goOn })
+		var puts atomic.Int32
+		f.destination.before = func(op, _ string) error {
+			if op == "put" && puts.Add(1) == 1 {
+				close(writing)
+				<-goOn
+			}
+			return nil
+		}
 		done := make(chan error, 1)
 		go func() {
 			_, err := f.syncOn(0)
