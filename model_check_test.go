@@ -151,6 +151,7 @@ func (s *simulation) heal() {
 		return
 	}
 	s.checkEqual(reported, true)
+	s.checkUploads()
 	if s.violation == "" && len(reported) == 0 {
 		s.checkQuiet()
 	}

@@ -59,13 +59,18 @@ func (s *simulation) ledgerPath(state, id string) string {
 
 // ledgerFiles reads the ledger as a crash would leave it.
 func (s *simulation) ledgerFiles(state, id string) map[string][]byte {
+	return readFiles(s.ledgerPath(state, id))
+}
+
+// readFiles reads the files of a directory, none if there is no such.
+func readFiles(dir string) map[string][]byte {
 	files := map[string][]byte{}
-	entries, _ := os.ReadDir(s.ledgerPath(state, id)) // none yet
+	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		if e.IsDir() {
 			continue // what the backend keeps for itself
 		}
-		data, err := os.ReadFile(filepath.Join(s.ledgerPath(state, id), e.Name()))
+		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		if err != nil {
 			panic(err)
 		}
@@ -76,7 +81,11 @@ func (s *simulation) ledgerFiles(state, id string) map[string][]byte {
 
 func (s *simulation) restoreLedger(state, id string, files map[string][]byte) {
 	s.tracef("the ledger is that of the pass before")
-	dir := s.ledgerPath(state, id)
+	writeFiles(s.ledgerPath(state, id), files)
+}
+
+// writeFiles makes a directory hold these files alone.
+func writeFiles(dir string, files map[string][]byte) {
 	err := os.RemoveAll(dir)
 	if err == nil {
 		err = os.MkdirAll(dir, 0o700)

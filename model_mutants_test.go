@@ -122,6 +122,15 @@ func (m *mutant) putting(h *simStore, key string, opts *backend.PutOptions) {
 	}
 }
 
+// completing changes the condition of a write in parts.
+func (m *mutant) completing(h *simStore, c *backend.Condition) {
+	opts := backend.PutOptions{If: *c}
+	m.putting(h, "", &opts)
+	if m.unconditional {
+		*c = opts.If
+	}
+}
+
 // deleting changes the condition of a deletion.
 func (m *mutant) deleting(h *simStore, opts *backend.DeleteOptions) {
 	if m.deleteAnything && m.on(h, sideDestination) {

@@ -26,6 +26,7 @@ type setup struct {
 	stamps     bool // the source is like a file system
 	markers    bool // the destination has room for a marker
 	large      bool // all bodies are streamed, and read twice
+	parts      bool // most objects are copied in parts
 	deletes    DeleteMode
 	brake      string
 	foreign    ConflictMode
@@ -122,6 +123,7 @@ func drawPlan(seed uint64) plan {
 		p.setup.workers = 4
 	}
 	p.setup.large = chance(6)
+	p.setup.parts = !p.setup.large && r.IntN(100) < 25
 	if chance(20) {
 		p.setup.deletes = KeepDeleted
 	}

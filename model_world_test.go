@@ -64,6 +64,7 @@ type simulation struct {
 	forbidden   map[string]string
 	hidden      bool
 	late        []lateCall
+	journals    map[string][]byte // when the pass was killed
 	healed      bool
 
 	tagsRead map[string]backend.Tag // by a mutant
@@ -87,7 +88,7 @@ func newSimulation(p plan, m mutant, dir string) *simulation {
 				return
 			}
 			if !p.setup.conditions {
-				b.Put, b.Delete = backend.Conditions{}, backend.Conditions{}
+				b.Put, b.Delete, b.Complete = backend.Conditions{}, backend.Conditions{}, backend.Conditions{}
 			}
 			if !p.setup.markers {
 				b.MaxMetadata = 20
@@ -130,7 +131,11 @@ func (s *simulation) stop() {
 
 // open returns a replicator on a state directory, as a new process would.
 func (s *simulation) open(state string) *Replicator {
-	r, err := New(WithStateDir(filepath.Join(s.dir, state)), WithDrivers(simDriver{s}), WithAuditLog(simAudit{s, state}))
+	opts := []Option{WithStateDir(filepath.Join(s.dir, state)), WithDrivers(simDriver{s}), WithAuditLog(simAudit{s, state})}
+	if s.plan.setup.parts {
+		opts = append(opts, WithPartThreshold(modelPartsFrom), WithPartSize(modelPartSize))
+	}
+	r, err := New(opts...)
 	if err != nil {
 		panic(err)
 	}
@@ -187,6 +192,7 @@ func (s *simulation) runPass(opts ...SyncOption) (SyncResult, error) {
 	s.tracef("pass ended: synced %d adopted %d deleted %d failed %d unchanged %d: %v", res.Synced, res.Adopted, res.Deleted, res.Failed, res.Skipped, err)
 	if s.killed {
 		s.restoreLedger(modelPolicy, modelPolicy, snapshot)
+		s.restoreJournals(s.journals)
 	}
 	if s.stopped {
 		s.replicator.Close()
