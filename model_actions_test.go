@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/objrepl/replication/backend"
 )
@@ -62,6 +63,8 @@ func (s *simulation) happen(e event) {
 			s.gone(there)
 			s.moved, s.disturbed[key] = true, s.clock
 		}
+	case clockJump:
+		time.Sleep(time.Duration(e.n) * 6 * 24 * time.Hour)
 	case otherPolicy:
 		s.otherPass(key, e.n)
 	case twinPass:

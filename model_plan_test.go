@@ -81,6 +81,9 @@ const (
 	sourceForbid      eventKind = "fault: 403 at the source" // for one pass
 	destinationForbid eventKind = "fault: 403 at the destination"
 
+	// The clock of the process. Those of the stores mean nothing at any time.
+	clockJump eventKind = "clock: six days pass, n times"
+
 	// The end of the pass. A killed one leaves the ledger of the pass before.
 	stopBefore eventKind = "stop: cancelled before the call"
 	stopAfter  eventKind = "stop: cancelled after the call was applied"
@@ -99,6 +102,7 @@ var frequencies = []struct {
 	{otherPolicy, 2}, {twinPass, 5}, {secondProcess, 1}, {ledgerLost, 1},
 	{failBefore, 8}, {failAfter, 8}, {failLate, 5}, {bodyTwice, 3},
 	{sourceOutage, 1}, {destinationOutage, 1}, {sourceForbid, 2}, {destinationForbid, 2},
+	{clockJump, 1},
 	{stopBefore, 1}, {stopAfter, 1}, {killBefore, 1}, {killAfter, 1},
 }
 
