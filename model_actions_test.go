@@ -69,6 +69,9 @@ func (s *simulation) happen(e event) {
 		s.otherPass(key, e.n)
 	case twinPass:
 		s.twinUsed = true
+		if e.n%2 == 1 {
+			s.putSource(sideSource, key, padding(e.n), false)
+		}
 		s.aside(twinActor, modelPolicy, twinActor)
 	case secondProcess:
 		s.second()

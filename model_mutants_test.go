@@ -14,6 +14,7 @@ import (
 type mutant struct {
 	name string
 	with func(*setup) // what leaves this rule alone to notice
+	when []eventKind  // it shows, which happens more often then
 
 	tagAfterSource bool // read the destination's tag after the source
 	unconditional  bool // write without condition
@@ -33,9 +34,13 @@ type mutant struct {
 }
 
 var mutants = []mutant{
-	{name: "the destination's tag is read after the source", tagAfterSource: true, with: func(s *setup) { s.foreign, s.drift = Overwrite, Overwrite }},
+	{name: "the destination's tag is read after the source", tagAfterSource: true, when: []eventKind{twinPass},
+		with: func(s *setup) { s.conditions, s.parts, s.foreign, s.drift = true, false, Overwrite, Overwrite }},
 	{name: "writes have no condition", unconditional: true},
-	{name: "deletions have no condition", deleteAnything: true},
+	{
+		name: "deletions have no condition", deleteAnything: true, when: []eventKind{sourceRemove, foreignPut},
+		with: func(s *setup) { s.conditions, s.deletes, s.brake = true, PropagateDeletes, "off" },
+	},
 	{name: "the ledger does not wait for the acknowledgement", acknowledgeAll: true},
 	{name: "the brake is off", policy: func(p *Policy) { p.MaxDelete = "off" }},
 	{name: "an empty source is emptied", force: true, with: func(s *setup) { s.brake = "off" }},

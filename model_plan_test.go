@@ -65,7 +65,7 @@ const (
 
 	// Other replicators.
 	otherPolicy   eventKind = "another policy's pass"
-	twinPass      eventKind = "the same policy's pass from another state directory"
+	twinPass      eventKind = "the same policy's pass from another state directory" // n odd: after a put at the source
 	secondProcess eventKind = "a second process on the same state directory"
 	ledgerLost    eventKind = "the ledger is lost"
 
@@ -111,8 +111,9 @@ var modelKeys = []string{"a", "b", "c", "d/1", "d/2", "e"}
 // largeBody is the n of a put whose body is streamed rather than buffered.
 const largeBody = 7
 
-// drawPlan makes the plan of a seed.
-func drawPlan(seed uint64) plan {
+// drawPlan makes the plan of a seed, with some kinds of events ten times as
+// often as usual.
+func drawPlan(seed uint64, often ...eventKind) plan {
 	r := rand.New(rand.NewPCG(seed, 0x6d6f64656c))
 	chance := func(percent int) bool { return r.IntN(100) < percent }
 	p := plan{seed: seed, setup: setup{
@@ -150,8 +151,12 @@ func drawPlan(seed uint64) plan {
 		}
 	}
 	total := 0
-	for _, f := range frequencies {
-		total += f.weight
+	odds := slices.Clone(frequencies)
+	for i := range odds {
+		if slices.Contains(often, odds[i].kind) {
+			odds[i].weight *= 10
+		}
+		total += odds[i].weight
 	}
 	for range 3 + r.IntN(30) {
 		e := event{phase: r.IntN(p.setup.phases), key: keys[r.IntN(len(keys))], n: r.IntN(largeBody)}
@@ -162,7 +167,7 @@ func drawPlan(seed uint64) plan {
 			e.n = largeBody
 		}
 		draw := r.IntN(total)
-		for _, f := range frequencies {
+		for _, f := range odds {
 			if draw -= f.weight; draw < 0 {
 				e.kind = f.kind
 				break

@@ -82,7 +82,7 @@ func TestModelCatchesMutants(t *testing.T) {
 			seed := *modelFirst
 			last := seed + uint64(*mutantBudget)
 			for ; seed < last; seed++ {
-				p := drawPlan(seed)
+				p := drawPlan(seed, broken.when...)
 				if broken.with != nil {
 					broken.with(&p.setup)
 				}
