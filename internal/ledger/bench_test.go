@@ -87,7 +87,7 @@ func benchRead(b *testing.B, l *Ledger) (changed int) {
 	require.NoError(b, err)
 	n := 0
 	for ; ; n++ {
-		e, err := c.Next()
+		e, err := c.Next(b.Context())
 		if errors.Is(err, io.EOF) {
 			break
 		}

@@ -32,7 +32,7 @@ func (l *Ledger) compact(ctx context.Context) error {
 	}
 	u := l.Begin()
 	for {
-		r, readErr := cursor.rows.next()
+		r, readErr := cursor.rows.next(ctx)
 		if errors.Is(readErr, io.EOF) {
 			break
 		}

@@ -26,12 +26,12 @@ func newCursor(ctx context.Context, f *files, m *manifest, after, until string) 
 	}
 	var sources []*chain
 	if base := inRange(m.Base); len(base) > 0 {
-		sources = append(sources, &chain{ctx: ctx, files: f, segments: base, after: after, until: until})
+		sources = append(sources, &chain{files: f, segments: base, after: after, until: until})
 	}
 	for _, s := range inRange(m.Delta) {
-		sources = append(sources, &chain{ctx: ctx, files: f, segments: []segmentInfo{s}, after: after, until: until})
+		sources = append(sources, &chain{files: f, segments: []segmentInfo{s}, after: after, until: until})
 	}
-	rows, err := merge(sources)
+	rows, err := merge(ctx, sources)
 	if err != nil {
 		return nil, err
 	}
@@ -39,8 +39,8 @@ func newCursor(ctx context.Context, f *files, m *manifest, after, until string) 
 }
 
 // Next returns the next entry, or io.EOF after the last.
-func (c *Cursor) Next() (Entry, error) {
-	r, err := c.rows.next()
+func (c *Cursor) Next(ctx context.Context) (Entry, error) {
+	r, err := c.rows.next(ctx)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -52,7 +52,6 @@ func (c *Cursor) Close() error { return c.rows.close() }
 
 // A chain reads segments one after the other, opening one at a time.
 type chain struct {
-	ctx          context.Context // of the Read that made the cursor
 	files        *files
 	segments     []segmentInfo
 	after, until string
@@ -60,13 +59,13 @@ type chain struct {
 }
 
 // read returns the next row, valid until the following read, or io.EOF.
-func (c *chain) read() (*row, error) {
+func (c *chain) read(ctx context.Context) (*row, error) {
 	for {
 		if c.open == nil {
 			if len(c.segments) == 0 {
 				return nil, io.EOF
 			}
-			if err := c.begin(); err != nil {
+			if err := c.begin(ctx); err != nil {
 				return nil, err
 			}
 		}
@@ -91,10 +90,10 @@ func (c *chain) read() (*row, error) {
 	}
 }
 
-func (c *chain) begin() error {
+func (c *chain) begin(ctx context.Context) error {
 	info := c.segments[0]
 	c.segments = slices.Delete(slices.Clone(c.segments), 0, 1)
-	file, err := c.files.openSegment(c.ctx, info)
+	file, err := c.files.openSegment(ctx, info)
 	if err != nil {
 		return err
 	}
