@@ -87,7 +87,7 @@ func (r *Replicator) locked(ctx context.Context, p Policy, options syncOptions, 
 	}
 	err = errors.Join(err, r.record(ctx, AuditRecord{Action: AuditPassFinished, PolicyID: p.ID, Outcome: outcome}))
 	status.add(result, err, weaker)
-	err = errors.Join(err, r.saveStatus(p.ID, status))
+	err = errors.Join(err, r.saveStatus(p.ID, status), r.saveHistory(p.ID, passRecord(ctx, started, options, result, err)))
 	r.observe(Event{Type: EventFinished, Task: TaskSync, PolicyID: p.ID, Err: err, Progress: progress})
 	return result, err
 }
