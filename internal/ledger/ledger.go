@@ -22,7 +22,6 @@ type Ledger struct {
 	mu       sync.Mutex
 	manifest *manifest   // what the last read or commit found; never changed in place
 	tag      backend.Tag // of the manifest, empty while there is none
-	taken    bool        // Take was called
 }
 
 // Options say where a ledger lives.
@@ -72,15 +71,17 @@ func SetAside(ctx context.Context, o Options) (string, error) {
 // with ErrFenced at its next commit. holder describes the caller, for display.
 // What crashed writers left behind is removed.
 func (l *Ledger) Take(ctx context.Context, holder string) error {
-	err := l.replace(ctx, func(m *manifest) { m.Epoch++; m.Holder = holder })
+	// What is there before this writer is the writer was stored by the ones
+	// before it, who can commit it no more. A list of later, in a process that
+	// was suspended meanwhile, could have segments of the next writer.
+	there, err := l.files.list(ctx)
+	if err == nil {
+		err = l.replace(ctx, func(m *manifest) { m.Epoch++; m.Holder = holder })
+	}
 	if err != nil {
 		return fmt.Errorf("take ledger: %w", err)
 	}
-	l.mu.Lock()
-	l.taken = true
-	m := l.manifest
-	l.mu.Unlock()
-	return l.files.sweep(ctx, m)
+	return errors.Join(l.files.sweep(ctx, there, l.current()), l.files.sweepScratch())
 }
 
 // current returns the manifest, which nobody changes.

@@ -138,6 +138,14 @@ func (m *manifest) drop(names map[string]bool) {
 	m.Delta = slices.DeleteFunc(m.Delta, gone)
 }
 
+// names returns the names of all segments.
+func (m *manifest) names() (names []string) {
+	for _, s := range slices.Concat(m.Base, m.Delta) {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
 // rows counts the rows of segments.
 func rows(segments []segmentInfo) (n int64) {
 	for _, s := range segments {
