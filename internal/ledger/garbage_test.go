@@ -76,15 +76,19 @@ func TestScratchFilesOfACrashAreRemovedByTheNextWriter(t *testing.T) {
 	require.Equal(t, "other", left[0].Name())
 }
 
-// staged calls after once, behind a Put of a manifest, and fails deletions if
-// told to.
+// staged calls before and after once, around a Put of a manifest, and fails
+// deletions if told to.
 type staged struct {
 	backend.Backend
-	after    func()
-	noDelete error
+	before, after func()
+	noDelete      error
 }
 
 func (s *staged) Put(ctx context.Context, key string, body backend.Body, opts backend.PutOptions) (backend.Object, error) {
+	if before := s.before; before != nil && strings.HasSuffix(key, manifestName) {
+		s.before = nil
+		before()
+	}
 	o, err := s.Backend.Put(ctx, key, body, opts)
 	if after := s.after; after != nil && strings.HasSuffix(key, manifestName) {
 		s.after = nil

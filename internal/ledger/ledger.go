@@ -1,11 +1,11 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"sync"
 
@@ -48,23 +48,32 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	return l, nil
 }
 
-// SetAside moves a damaged manifest out of the way, to where it can be looked
-// at, so that the ledger is empty and the next pass rebuilds it.
+// SetAside copies a damaged manifest to where it can be looked at, and replaces
+// it with an empty one, so that the next pass rebuilds the ledger. One that
+// another writer has replaced meanwhile is left as it is.
 func SetAside(ctx context.Context, o Options) (string, error) {
 	const aside = manifestName + ".damaged"
-	_, r, err := o.Backend.Open(ctx, o.Prefix+manifestName, backend.OpenOptions{})
+	object, r, err := o.Backend.Open(ctx, o.Prefix+manifestName, backend.OpenOptions{})
 	if err != nil {
 		return "", err
 	}
-	var data bytes.Buffer
-	_, err = data.ReadFrom(r)
+	data, err := io.ReadAll(io.LimitReader(r, maxManifest))
 	if err = errors.Join(err, r.Close()); err != nil {
 		return "", err
 	}
-	if _, err := o.Backend.Put(ctx, o.Prefix+aside, backend.Bytes(data.Bytes()), backend.PutOptions{}); err != nil {
+	if _, err := o.Backend.Put(ctx, o.Prefix+aside, backend.Bytes(data), backend.PutOptions{}); err != nil {
 		return "", err
 	}
-	return aside, o.Backend.Delete(ctx, o.Prefix+manifestName, backend.DeleteOptions{})
+	empty, err := (&manifest{Commit: rand.Text()}).encode()
+	if err != nil {
+		return "", err
+	}
+	// Not a deletion, whose condition some stores ignore.
+	_, err = o.Backend.Put(ctx, o.Prefix+manifestName, backend.Bytes(empty), backend.PutOptions{If: backend.Condition{Match: object.Tag}})
+	if errors.Is(err, backend.ErrPrecondition) {
+		err = nil
+	}
+	return aside, err
 }
 
 // Take makes the caller the ledger's writer, and every writer before it fail

@@ -341,7 +341,7 @@ func TestADamagedManifestIsFoundAndCanBeSetAside(t *testing.T) {
 	_, err := b.Put(t.Context(), "state/manifest", backend.Bytes([]byte("objrepl-ledger 2 00000000 2\n{}")), backend.PutOptions{})
 	require.NoError(t, err)
 	_, err = Open(t.Context(), Options{Backend: b, Prefix: "state/", Scratch: t.TempDir()})
-	require.ErrorContains(t, err, `format version "2"`)
+	require.ErrorContains(t, err, `format version 2`)
 	require.NotErrorIs(t, err, ErrDamaged, "a later version is not damage, and is not set aside")
 }
 
