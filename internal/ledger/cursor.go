@@ -8,7 +8,9 @@ import (
 )
 
 // A Cursor reads entries in key order. It is not safe for concurrent use. It
-// keeps reading the state that Read found, whatever is committed meanwhile.
+// keeps reading the state that Read found, whatever is committed meanwhile; but
+// where a compaction has removed a segment that it had not come to, Next fails
+// with ErrDamaged, and Reread tells how to go on behind the last key.
 type Cursor struct {
 	rows *merged
 }

@@ -33,9 +33,9 @@ type Options struct {
 	Scratch string
 }
 
-// Open reads the manifest of a ledger. Where there is none the ledger is
-// empty. A manifest that is not what was written is ErrDamaged: the caller may
-// then SetAside and open anew.
+// Open reads the manifest of a ledger. Where there is neither it nor a segment
+// the ledger is empty. A manifest that is not what was written, or is missing, is
+// ErrDamaged: the caller may then SetAside and open anew.
 func Open(ctx context.Context, o Options) (*Ledger, error) {
 	l := &Ledger{files: files{backend: o.Backend, prefix: o.Prefix, scratch: o.Scratch}, manifest: &manifest{}}
 	m, tag, err := l.files.readManifest(ctx)
@@ -44,33 +44,48 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	if m != nil {
 		l.manifest, l.tag = m, tag
+		return l, nil
+	}
+	// The first writer stores a manifest before any segment, and nobody deletes it.
+	there, err := l.files.list(ctx)
+	if err == nil && len(there) > 0 {
+		err = fmt.Errorf("%w: the manifest of %d segments is missing", ErrDamaged, len(there))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open ledger: %w", err)
 	}
 	return l, nil
 }
 
-// SetAside copies a damaged manifest to where it can be looked at, and replaces
-// it with an empty one, so that the next pass rebuilds the ledger. One that
-// another writer has replaced meanwhile is left as it is.
+// SetAside copies a damaged manifest to where it can be looked at, whose name it
+// returns, and replaces it with an empty one, so that the next pass rebuilds the
+// ledger. Of a missing one there is no copy, and no name. One that another writer
+// has replaced meanwhile is left as it is.
 func SetAside(ctx context.Context, o Options) (string, error) {
-	const aside = manifestName + ".damaged"
+	aside, condition := manifestName+".damaged", backend.Condition{Absent: true}
 	object, r, err := o.Backend.Open(ctx, o.Prefix+manifestName, backend.OpenOptions{})
-	if err != nil {
+	switch {
+	case isAbsent(err):
+		aside = ""
+	case err != nil:
 		return "", err
-	}
-	data, err := io.ReadAll(io.LimitReader(r, maxManifest))
-	if err = errors.Join(err, r.Close()); err != nil {
-		return "", err
-	}
-	if _, err := o.Backend.Put(ctx, o.Prefix+aside, backend.Bytes(data), backend.PutOptions{}); err != nil {
-		return "", err
+	default:
+		condition = backend.Condition{Match: object.Tag}
+		data, err := io.ReadAll(io.LimitReader(r, maxManifest))
+		if err = errors.Join(err, r.Close()); err != nil {
+			return "", err
+		}
+		if _, err := o.Backend.Put(ctx, o.Prefix+aside, backend.Bytes(data), backend.PutOptions{}); err != nil {
+			return "", err
+		}
 	}
 	empty, err := (&manifest{Commit: rand.Text()}).encode()
 	if err != nil {
 		return "", err
 	}
 	// Not a deletion, whose condition some stores ignore.
-	_, err = o.Backend.Put(ctx, o.Prefix+manifestName, backend.Bytes(empty), backend.PutOptions{If: backend.Condition{Match: object.Tag}})
-	if errors.Is(err, backend.ErrPrecondition) {
+	_, err = o.Backend.Put(ctx, o.Prefix+manifestName, backend.Bytes(empty), backend.PutOptions{If: condition})
+	if errors.Is(err, backend.ErrPrecondition) || errors.Is(err, fs.ErrExist) {
 		err = nil
 	}
 	return aside, err

@@ -144,6 +144,21 @@ func TestSettingAsideKeepsTheDamagedManifestAndRemovesNoOther(t *testing.T) {
 	require.Equal(t, []string{"a"}, keys(t, open(t, b)))
 }
 
+func TestAMissingManifestIsDamageWhereThereAreSegments(t *testing.T) {
+	b := memory.NewBackend()
+	o := Options{Backend: b, Prefix: "state/", Scratch: t.TempDir()}
+	put(t, open(t, b), "a")
+	require.NoError(t, b.Delete(t.Context(), "state/manifest", backend.DeleteOptions{}))
+	_, err := Open(t.Context(), o)
+	require.ErrorIs(t, err, ErrDamaged)
+	require.ErrorContains(t, err, "manifest of 1 segments is missing")
+	name, err := SetAside(t.Context(), o)
+	require.NoError(t, err)
+	require.Empty(t, name)
+	require.Empty(t, keys(t, open(t, b)))
+	require.Zero(t, segmentsIn(t, b))
+}
+
 // content returns the bytes of an object.
 func content(t *testing.T, b backend.Backend, key string) []byte {
 	t.Helper()
