@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -109,8 +110,8 @@ type objectReader interface {
 }
 
 // newDetector merges two listings and a ledger, restricted to the keys that
-// accept lets through.
-func newDetector(source, destination objectReader, cursor *ledger.Cursor, accept func(string) bool) *detector {
+// accept lets through. ctx is that of reading the ledger.
+func newDetector(ctx context.Context, source, destination objectReader, cursor *ledger.Cursor, accept func(string) bool) *detector {
 	acceptObject := func(o *backend.Object, key string) bool {
 		// No filter knows what is in a directory that could not be read.
 		return accept(key) || isGap(o, key)
@@ -120,7 +121,7 @@ func newDetector(source, destination objectReader, cursor *ledger.Cursor, accept
 		destination: stream[*backend.Object]{read: destination.read, accept: acceptObject},
 		ledger: stream[ledger.Entry]{
 			read: func() (ledger.Entry, string, error) {
-				e, err := cursor.Next()
+				e, err := cursor.Next(ctx)
 				return e, e.Key, err
 			},
 			accept: func(_ ledger.Entry, key string) bool { return accept(key) },

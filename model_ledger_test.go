@@ -43,7 +43,7 @@ func (s *simulation) readEntries(dir string) (entries []ledger.Entry) {
 	s.must(err)
 	defer cursor.Close()
 	for {
-		e, err := cursor.Next()
+		e, err := cursor.Next(context.Background())
 		if errors.Is(err, io.EOF) {
 			return entries
 		}

@@ -76,7 +76,7 @@ func (p *pass) replay(ctx context.Context) error {
 	for _, key := range keys {
 		wanted[key] = true
 	}
-	d := newDetector(&asker{ctx: ctx, pass: p, endpoint: p.source, keys: keys},
+	d := newDetector(ctx, &asker{ctx: ctx, pass: p, endpoint: p.source, keys: keys},
 		&asker{ctx: ctx, pass: p, endpoint: p.destination, keys: keys}, cursor,
 		func(key string) bool { return wanted[key] })
 	d.tick = func() {}

@@ -83,7 +83,8 @@ func (r *Replicator) held(ctx context.Context, p Policy, options syncOptions, di
 	err = errors.Join(err, r.record(ctx, AuditRecord{Action: AuditPassFinished, PolicyID: p.ID, Outcome: outcome}))
 	status.add(result, err, weaker)
 	if !lostLease(ctx) {
-		err = errors.Join(err, writeStatus(context.WithoutCancel(ctx), state, status))
+		kept := context.WithoutCancel(ctx)
+		err = errors.Join(err, writeStatus(kept, state, status), remember(kept, state, passRecord(ctx, started, options, result, err)))
 	}
 	r.observe(Event{Type: EventFinished, Task: TaskSync, PolicyID: p.ID, Err: err, Progress: progress})
 	return result, err

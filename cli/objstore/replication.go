@@ -26,6 +26,7 @@ directory; those of a --config file are used as they are and never stored.`)
 		a.policyStatusCommand(),
 		a.policyFailuresCommand(),
 		a.policyReplayCommand(),
+		a.policyHistoryCommand(),
 	)
 	return cmd
 }

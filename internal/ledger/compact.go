@@ -26,13 +26,14 @@ func (l *Ledger) Compact(ctx context.Context) error {
 
 // compact merges whatever there is.
 func (l *Ledger) compact(ctx context.Context) error {
-	cursor, err := newCursor(ctx, &l.files, l.current(), "", "")
+	before := l.current()
+	cursor, err := newCursor(ctx, &l.files, before, "", "")
 	if err != nil {
 		return err
 	}
 	u := l.Begin()
 	for {
-		r, readErr := cursor.rows.next()
+		r, readErr := cursor.rows.next(ctx)
 		if errors.Is(readErr, io.EOF) {
 			break
 		}
@@ -50,7 +51,7 @@ func (l *Ledger) compact(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return l.files.sweep(ctx, l.current())
+	return l.files.sweep(ctx, before.names(), l.current())
 }
 
 func (m *manifest) overgrown() bool {

@@ -8,7 +8,9 @@ import (
 )
 
 // A Cursor reads entries in key order. It is not safe for concurrent use. It
-// keeps reading the state that Read found, whatever is committed meanwhile.
+// keeps reading the state that Read found, whatever is committed meanwhile; but
+// where a compaction has removed a segment that it had not come to, Next fails
+// with ErrDamaged, and Reread tells how to go on behind the last key.
 type Cursor struct {
 	rows *merged
 }
@@ -26,12 +28,12 @@ func newCursor(ctx context.Context, f *files, m *manifest, after, until string) 
 	}
 	var sources []*chain
 	if base := inRange(m.Base); len(base) > 0 {
-		sources = append(sources, &chain{ctx: ctx, files: f, segments: base, after: after, until: until})
+		sources = append(sources, &chain{files: f, segments: base, after: after, until: until})
 	}
 	for _, s := range inRange(m.Delta) {
-		sources = append(sources, &chain{ctx: ctx, files: f, segments: []segmentInfo{s}, after: after, until: until})
+		sources = append(sources, &chain{files: f, segments: []segmentInfo{s}, after: after, until: until})
 	}
-	rows, err := merge(sources)
+	rows, err := merge(ctx, sources)
 	if err != nil {
 		return nil, err
 	}
@@ -39,8 +41,8 @@ func newCursor(ctx context.Context, f *files, m *manifest, after, until string) 
 }
 
 // Next returns the next entry, or io.EOF after the last.
-func (c *Cursor) Next() (Entry, error) {
-	r, err := c.rows.next()
+func (c *Cursor) Next(ctx context.Context) (Entry, error) {
+	r, err := c.rows.next(ctx)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -52,7 +54,6 @@ func (c *Cursor) Close() error { return c.rows.close() }
 
 // A chain reads segments one after the other, opening one at a time.
 type chain struct {
-	ctx          context.Context // of the Read that made the cursor
 	files        *files
 	segments     []segmentInfo
 	after, until string
@@ -60,13 +61,13 @@ type chain struct {
 }
 
 // read returns the next row, valid until the following read, or io.EOF.
-func (c *chain) read() (*row, error) {
+func (c *chain) read(ctx context.Context) (*row, error) {
 	for {
 		if c.open == nil {
 			if len(c.segments) == 0 {
 				return nil, io.EOF
 			}
-			if err := c.begin(); err != nil {
+			if err := c.begin(ctx); err != nil {
 				return nil, err
 			}
 		}
@@ -91,10 +92,10 @@ func (c *chain) read() (*row, error) {
 	}
 }
 
-func (c *chain) begin() error {
+func (c *chain) begin(ctx context.Context) error {
 	info := c.segments[0]
 	c.segments = slices.Delete(slices.Clone(c.segments), 0, 1)
-	file, err := c.files.openSegment(c.ctx, info)
+	file, err := c.files.openSegment(ctx, info)
 	if err != nil {
 		return err
 	}

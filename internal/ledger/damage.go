@@ -3,10 +3,19 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"strconv"
 )
 
 // ErrDamaged is a part of a ledger that is not what was once written.
 var ErrDamaged = errors.New("ledger is damaged")
+
+// isLater reports whether a format version is one of a later program, which has
+// to be refused. Any other than this program's own is damage.
+func isLater(version string) bool {
+	theirs, err := strconv.Atoi(version)
+	ours, _ := strconv.Atoi(formatVersion)
+	return err == nil && theirs > ours
+}
 
 // damage is ErrDamaged of one segment.
 type damage struct {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -141,32 +142,45 @@ func sameFile(a, b *os.File) bool {
 	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
-// sweep deletes segments that no manifest names: those that a commit replaced,
-// and those of writers that never came to commit. Only the ledger's writer may
-// call it.
-func (f *files) sweep(ctx context.Context, m *manifest) error {
-	named := map[string]bool{}
-	for _, list := range [][]segmentInfo{m.Base, m.Delta} {
-		for _, s := range list {
-			named[s.Name] = true
-		}
-	}
-	var errs []error
+// list returns the names of the segments that are there, named by a manifest
+// or not.
+func (f *files) list(ctx context.Context) (names []string, err error) {
 	for page, err := range f.backend.List(ctx, backend.ListOptions{Prefix: f.prefix + segmentPrefix}) {
 		if err != nil {
-			return errors.Join(append(errs, err)...)
+			return nil, err
 		}
 		for _, o := range page {
-			name := strings.TrimPrefix(o.Key, f.prefix)
-			if o.Problem == nil && isSegmentName(name) && !named[name] {
-				errs = append(errs, f.backend.Delete(ctx, o.Key, backend.DeleteOptions{}))
+			if name := strings.TrimPrefix(o.Key, f.prefix); o.Problem == nil && isSegmentName(name) {
+				names = append(names, name)
 			}
 		}
 	}
-	leftovers, err := filepath.Glob(filepath.Join(f.scratch, "ledger-*.tmp"))
-	errs = append(errs, err)
-	for _, name := range leftovers {
-		_ = os.Remove(name) // one in use by this process on Windows stays
+	return names, nil
+}
+
+// sweep deletes those of the named segments that the manifest does not name. No
+// writer after the caller may have stored any of them: it would lose what it is
+// about to commit.
+func (f *files) sweep(ctx context.Context, names []string, m *manifest) error {
+	kept := map[string]bool{}
+	for _, name := range m.names() {
+		kept[name] = true
+	}
+	var errs []error
+	for _, name := range names {
+		if !kept[name] {
+			errs = append(errs, f.backend.Delete(ctx, f.prefix+name, backend.DeleteOptions{}))
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// sweepScratch removes what crashed writers left in the scratch directory.
+func (f *files) sweepScratch() error {
+	// Not filepath.Glob: the path may hold what a pattern gives a meaning.
+	leftovers, err := fs.Glob(os.DirFS(f.scratch), "ledger-*.tmp")
+	for _, name := range leftovers {
+		_ = os.Remove(filepath.Join(f.scratch, name)) // one in use by this process on Windows stays
+	}
+	return err
 }

@@ -1,11 +1,11 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"sync"
 
@@ -22,7 +22,6 @@ type Ledger struct {
 	mu       sync.Mutex
 	manifest *manifest   // what the last read or commit found; never changed in place
 	tag      backend.Tag // of the manifest, empty while there is none
-	taken    bool        // Take was called
 }
 
 // Options say where a ledger lives.
@@ -34,9 +33,9 @@ type Options struct {
 	Scratch string
 }
 
-// Open reads the manifest of a ledger. Where there is none the ledger is
-// empty. A manifest that is not what was written is ErrDamaged: the caller may
-// then SetAside and open anew.
+// Open reads the manifest of a ledger. Where there is neither it nor a segment
+// the ledger is empty. A manifest that is not what was written, or is missing, is
+// ErrDamaged: the caller may then SetAside and open anew.
 func Open(ctx context.Context, o Options) (*Ledger, error) {
 	l := &Ledger{files: files{backend: o.Backend, prefix: o.Prefix, scratch: o.Scratch}, manifest: &manifest{}}
 	m, tag, err := l.files.readManifest(ctx)
@@ -45,42 +44,68 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	if m != nil {
 		l.manifest, l.tag = m, tag
+		return l, nil
+	}
+	// The first writer stores a manifest before any segment, and nobody deletes it.
+	there, err := l.files.list(ctx)
+	if err == nil && len(there) > 0 {
+		err = fmt.Errorf("%w: the manifest of %d segments is missing", ErrDamaged, len(there))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open ledger: %w", err)
 	}
 	return l, nil
 }
 
-// SetAside moves a damaged manifest out of the way, to where it can be looked
-// at, so that the ledger is empty and the next pass rebuilds it.
+// SetAside copies a damaged manifest to where it can be looked at, whose name it
+// returns, and replaces it with an empty one, so that the next pass rebuilds the
+// ledger. Of a missing one there is no copy, and no name. One that another writer
+// has replaced meanwhile is left as it is.
 func SetAside(ctx context.Context, o Options) (string, error) {
-	const aside = manifestName + ".damaged"
-	_, r, err := o.Backend.Open(ctx, o.Prefix+manifestName, backend.OpenOptions{})
+	aside, condition := manifestName+".damaged", backend.Condition{Absent: true}
+	object, r, err := o.Backend.Open(ctx, o.Prefix+manifestName, backend.OpenOptions{})
+	switch {
+	case isAbsent(err):
+		aside = ""
+	case err != nil:
+		return "", err
+	default:
+		condition = backend.Condition{Match: object.Tag}
+		data, err := io.ReadAll(io.LimitReader(r, maxManifest))
+		if err = errors.Join(err, r.Close()); err != nil {
+			return "", err
+		}
+		if _, err := o.Backend.Put(ctx, o.Prefix+aside, backend.Bytes(data), backend.PutOptions{}); err != nil {
+			return "", err
+		}
+	}
+	empty, err := (&manifest{Commit: rand.Text()}).encode()
 	if err != nil {
 		return "", err
 	}
-	var data bytes.Buffer
-	_, err = data.ReadFrom(r)
-	if err = errors.Join(err, r.Close()); err != nil {
-		return "", err
+	// Not a deletion, whose condition some stores ignore.
+	_, err = o.Backend.Put(ctx, o.Prefix+manifestName, backend.Bytes(empty), backend.PutOptions{If: condition})
+	if errors.Is(err, backend.ErrPrecondition) || errors.Is(err, fs.ErrExist) {
+		err = nil
 	}
-	if _, err := o.Backend.Put(ctx, o.Prefix+aside, backend.Bytes(data.Bytes()), backend.PutOptions{}); err != nil {
-		return "", err
-	}
-	return aside, o.Backend.Delete(ctx, o.Prefix+manifestName, backend.DeleteOptions{})
+	return aside, err
 }
 
 // Take makes the caller the ledger's writer, and every writer before it fail
 // with ErrFenced at its next commit. holder describes the caller, for display.
 // What crashed writers left behind is removed.
 func (l *Ledger) Take(ctx context.Context, holder string) error {
-	err := l.replace(ctx, func(m *manifest) { m.Epoch++; m.Holder = holder })
+	// What is there before this writer is the writer was stored by the ones
+	// before it, who can commit it no more. A list of later, in a process that
+	// was suspended meanwhile, could have segments of the next writer.
+	there, err := l.files.list(ctx)
+	if err == nil {
+		err = l.replace(ctx, func(m *manifest) { m.Epoch++; m.Holder = holder })
+	}
 	if err != nil {
 		return fmt.Errorf("take ledger: %w", err)
 	}
-	l.mu.Lock()
-	l.taken = true
-	m := l.manifest
-	l.mu.Unlock()
-	return l.files.sweep(ctx, m)
+	return errors.Join(l.files.sweep(ctx, there, l.current()), l.files.sweepScratch())
 }
 
 // current returns the manifest, which nobody changes.

@@ -44,7 +44,7 @@ func readRange(t require.TestingT, l *Ledger, after, until string) []Entry {
 	require.NoError(t, err)
 	var out []Entry
 	for {
-		e, err := c.Next()
+		e, err := c.Next(context.Background())
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -131,7 +131,7 @@ func TestACursorKeepsReadingWhatItFound(t *testing.T) {
 	require.Empty(t, readAll(t, l))
 	n := 0
 	for ; ; n++ {
-		if _, err := c.Next(); errors.Is(err, io.EOF) {
+		if _, err := c.Next(t.Context()); errors.Is(err, io.EOF) {
 			break
 		}
 		require.NoError(t, err)
@@ -302,7 +302,7 @@ func TestDamageIsFoundAndWhatIsLeftStaysReadable(t *testing.T) {
 			require.NoError(t, damage(filepath.Join(dir, "state", l.manifest.Base[1].Name)))
 			c, err := l.Read(t.Context(), "", "")
 			for err == nil {
-				_, err = c.Next()
+				_, err = c.Next(t.Context())
 			}
 			require.ErrorIs(t, err, ErrDamaged)
 			require.NoError(t, c.Close())
@@ -341,7 +341,7 @@ func TestADamagedManifestIsFoundAndCanBeSetAside(t *testing.T) {
 	_, err := b.Put(t.Context(), "state/manifest", backend.Bytes([]byte("objrepl-ledger 2 00000000 2\n{}")), backend.PutOptions{})
 	require.NoError(t, err)
 	_, err = Open(t.Context(), Options{Backend: b, Prefix: "state/", Scratch: t.TempDir()})
-	require.ErrorContains(t, err, `format version "2"`)
+	require.ErrorContains(t, err, `format version 2`)
 	require.NotErrorIs(t, err, ErrDamaged, "a later version is not damage, and is not set aside")
 }
 

@@ -69,8 +69,11 @@ func (m *manifest) encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	head := fmt.Appendf(nil, "%s %s %08x %d\n", manifestMagic, formatVersion, crc32.Checksum(body, castagnoli), len(body))
-	return append(head, body...), nil
+	return append(manifestHead(body), body...), nil
+}
+
+func manifestHead(body []byte) []byte {
+	return fmt.Appendf(nil, "%s %s %08x %d\n", manifestMagic, formatVersion, crc32.Checksum(body, castagnoli), len(body))
 }
 
 // decodeManifest is the inverse of encode. Anything that was not written whole
@@ -79,21 +82,17 @@ func decodeManifest(data []byte) (*manifest, error) {
 	damaged := func(format string, args ...any) (*manifest, error) {
 		return nil, fmt.Errorf("%w: manifest: %s", ErrDamaged, fmt.Sprintf(format, args...))
 	}
-	line, body, ok := bytes.Cut(data, []byte("\n"))
+	head := data[:bytes.IndexByte(data, '\n')+1]
+	body := data[len(head):]
+	rest, ok := bytes.CutPrefix(head, []byte(manifestMagic+" "))
 	if !ok {
-		return damaged("no end of the first line")
+		return damaged("it begins with %.40q", data)
 	}
-	var version string
-	var sum uint32
-	var size int
-	if n, err := fmt.Sscanf(string(line), manifestMagic+" %s %x %d", &version, &sum, &size); n < 1 || !bytes.HasPrefix(line, []byte(manifestMagic+" ")) {
-		return damaged("first line: %v", err)
+	if version, _, _ := bytes.Cut(rest, []byte(" ")); isLater(string(version)) {
+		return nil, fmt.Errorf("ledger manifest has format version %s; this program reads version %s", version, formatVersion)
 	}
-	if version != formatVersion {
-		return nil, fmt.Errorf("ledger manifest has format version %q; this program reads version %s", version, formatVersion)
-	}
-	if len(body) != size || crc32.Checksum(body, castagnoli) != sum {
-		return damaged("%d bytes with checksum %08x, want %d with %08x", len(body), crc32.Checksum(body, castagnoli), size, sum)
+	if want := manifestHead(body); !bytes.Equal(head, want) {
+		return damaged("first line %.80q, want %q", head, want)
 	}
 	m := new(manifest)
 	if err := json.Unmarshal(body, m); err != nil {
@@ -109,7 +108,7 @@ func (m *manifest) check() error {
 		switch {
 		case !isSegmentName(s.Name) || seen[s.Name]:
 			return fmt.Errorf("%w: manifest: segment name %q", ErrDamaged, s.Name)
-		case s.Rows < 1 || s.Size < 1 || bytes.Compare(s.First, s.Last) > 0:
+		case s.Rows < 1 || s.Size < 1 || s.Gone < 0 || s.Gone > s.Rows || bytes.Compare(s.First, s.Last) > 0:
 			return fmt.Errorf("%w: manifest: segment %s has impossible numbers", ErrDamaged, s.Name)
 		case i > 0 && i < len(m.Base) && bytes.Compare(m.Base[i-1].Last, s.First) >= 0:
 			return fmt.Errorf("%w: manifest: base segments %s and %s overlap", ErrDamaged, m.Base[i-1].Name, s.Name)
@@ -136,6 +135,14 @@ func (m *manifest) drop(names map[string]bool) {
 	gone := func(s segmentInfo) bool { return names[s.Name] }
 	m.Base = slices.DeleteFunc(m.Base, gone)
 	m.Delta = slices.DeleteFunc(m.Delta, gone)
+}
+
+// names returns the names of all segments.
+func (m *manifest) names() (names []string) {
+	for _, s := range slices.Concat(m.Base, m.Delta) {
+		names = append(names, s.Name)
+	}
+	return names
 }
 
 // rows counts the rows of segments.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"errors"
 	"io"
 )
@@ -14,18 +15,18 @@ type merged struct {
 	spent   []int  // sources to advance before the next row: theirs was yielded
 }
 
-func merge(sources []*chain) (*merged, error) {
+func merge(ctx context.Context, sources []*chain) (*merged, error) {
 	m := &merged{sources: sources, heads: make([]*row, len(sources))}
 	for i := range sources {
-		if err := m.advance(i); err != nil {
+		if err := m.advance(ctx, i); err != nil {
 			return nil, errors.Join(err, m.close())
 		}
 	}
 	return m, nil
 }
 
-func (m *merged) advance(i int) error {
-	head, err := m.sources[i].read()
+func (m *merged) advance(ctx context.Context, i int) error {
+	head, err := m.sources[i].read(ctx)
 	if errors.Is(err, io.EOF) {
 		head, err = nil, nil
 	}
@@ -35,10 +36,10 @@ func (m *merged) advance(i int) error {
 
 // next returns the next row that is not removed, valid until the call after
 // it, or io.EOF.
-func (m *merged) next() (*row, error) {
+func (m *merged) next(ctx context.Context) (*row, error) {
 	for {
 		for _, i := range m.spent {
-			if err := m.advance(i); err != nil {
+			if err := m.advance(ctx, i); err != nil {
 				return nil, err
 			}
 		}

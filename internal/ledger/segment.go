@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 const (
@@ -95,7 +97,7 @@ type segmentReader struct {
 	next  int
 	end   bool
 	last  string
-	any   bool
+	rows  int64 // read
 }
 
 // newSegmentReader reads the footer of a segment. The reader owns file.
@@ -109,12 +111,20 @@ func newSegmentReader(file *os.File, info segmentInfo) (_ *segmentReader, err er
 			file.Close()
 		}
 	}()
+	if err := checkFooter(file, info.Size); err != nil {
+		return nil, &damage{info, err.Error()}
+	}
 	pf, err := parquet.OpenFile(file, info.Size, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
 	if err != nil {
 		return nil, &damage{info, err.Error()}
 	}
-	if v, _ := pf.Lookup(versionKey); v != formatVersion {
-		return nil, fmt.Errorf("ledger segment %s has format version %q; this program reads version %s", info.Name, v, formatVersion)
+	if v, _ := pf.Lookup(versionKey); isLater(v) {
+		return nil, fmt.Errorf("ledger segment %s has format version %s; this program reads version %s", info.Name, v, formatVersion)
+	} else if v != formatVersion {
+		return nil, &damage{info, fmt.Sprintf("has format version %q", v)}
+	}
+	if fault := checkForm(pf, info.Rows); fault != "" {
+		return nil, &damage{info, fault}
 	}
 	batch := make([]row, max(1, min(batchRows, info.Rows)))
 	return &segmentReader{
@@ -126,6 +136,45 @@ func newSegmentReader(file *os.File, info segmentInfo) (_ *segmentReader, err er
 	}, nil
 }
 
+// checkFooter holds the length that a file gives for its footer against the
+// file's own: parquet-go would take memory for whatever it says.
+func checkFooter(file io.ReaderAt, size int64) error {
+	const around = 4 + 4 + 4 // magic, length of the footer, magic again
+	if size < around {
+		return io.ErrUnexpectedEOF
+	}
+	var length [4]byte
+	if _, err := file.ReadAt(length[:], size-8); err != nil {
+		return err
+	}
+	if n := int64(binary.LittleEndian.Uint32(length[:])); n > size-around {
+		return fmt.Errorf("has a footer of %d bytes in a file of %d", n, size)
+	}
+	return nil
+}
+
+// checkForm holds what a footer says against what every writer keeps to, before
+// memory is spent on believing it. It returns what is wrong.
+func checkForm(pf *parquet.File, rows int64) string {
+	if n := pf.NumRows(); n != rows {
+		return fmt.Sprintf("has %d rows, not %d", n, rows)
+	}
+	if !parquet.EqualNodes(pf.Schema(), parquet.SchemaOf(row{})) {
+		return "has other columns than a segment"
+	}
+	for _, group := range pf.Metadata().RowGroups {
+		if group.NumRows > rowsPerRowGroup {
+			return fmt.Sprintf("has a row group of %d rows", group.NumRows)
+		}
+		for _, c := range group.Columns {
+			if c.MetaData.Codec != format.Zstd || c.MetaData.DictionaryPageOffset != 0 {
+				return "has a column in another form"
+			}
+		}
+	}
+	return ""
+}
+
 // read returns the next row, valid until the following read, or io.EOF.
 func (r *segmentReader) read() (*row, error) {
 	if r.next == len(r.batch) {
@@ -134,10 +183,11 @@ func (r *segmentReader) read() (*row, error) {
 		}
 	}
 	out := &r.batch[r.next]
-	if r.any && out.Key <= r.last {
+	if r.rows > 0 && out.Key <= r.last {
 		return nil, &damage{r.info, fmt.Sprintf("has key %q after %q", out.Key, r.last)}
 	}
-	r.last, r.any = out.Key, true
+	r.last = out.Key
+	r.rows++
 	r.next++
 	return out, nil
 }
@@ -155,11 +205,13 @@ func (r *segmentReader) fill() (err error) {
 	n, err := r.in.Read(r.batch)
 	r.batch, r.next = r.batch[:n], 0
 	switch {
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF) && r.rows+int64(n) == r.info.Rows:
 		r.end = true
 		if n == 0 {
 			return io.EOF
 		}
+	case err == nil && n == 0, errors.Is(err, io.EOF):
+		return &damage{r.info, fmt.Sprintf("ends after %d rows", r.rows+int64(n))}
 	case err != nil:
 		return &damage{r.info, err.Error()}
 	}

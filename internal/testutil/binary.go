@@ -19,17 +19,20 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Names of the servers that can be built.
+// Names of the servers that can be built, and of one program that is none.
 const (
-	ServerMinIO     = "minio"
-	ServerVersityGW = "versitygw"
+	ServerMinIO        = "minio"
+	ServerVersityGW    = "versitygw"
+	ProgramParquetRows = "parquetrows" // see ParquetRows
 )
 
-// serverPackages holds the main package of each server; all are pinned by the
-// nested module in directory servers.
+// serverPackages holds the main package of each program. Servers are pinned by
+// the nested module in directory servers; a program of ours, ".", is a nested
+// module itself, in the directory of its name.
 var serverPackages = map[string]string{
-	ServerMinIO:     "github.com/minio/minio",
-	ServerVersityGW: "github.com/versity/versitygw/cmd/versitygw",
+	ServerMinIO:        "github.com/minio/minio",
+	ServerVersityGW:    "github.com/versity/versitygw/cmd/versitygw",
+	ProgramParquetRows: ".",
 }
 
 const (
@@ -71,7 +74,11 @@ func Build(ctx context.Context, name string) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("build test server: no server named %q", name)
 	}
-	module, err := serversModule()
+	module := "servers"
+	if pkg == "." {
+		module = name
+	}
+	module, err := nestedModule(module)
 	if err != nil {
 		return "", fmt.Errorf("build test server %s: %w", name, err)
 	}
@@ -166,14 +173,17 @@ func goBuild(ctx context.Context, module, out, pkg string) error {
 	return nil
 }
 
-// cacheKey names what a server binary depends on: the pinned sources, the
-// compiler and its flags, the platform.
+// cacheKey names what a server binary depends on: the pinned sources, those of
+// a program of ours, the compiler and its flags, the platform.
 func cacheKey(module string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%q\n%q\n", runtime.Version(), buildFlags, buildEnv)
-	for _, name := range []string{"go.mod", "go.sum"} {
+	for _, name := range []string{"go.mod", "go.sum", "main.go"} {
 		data, err := os.ReadFile(filepath.Join(module, name))
-		if err != nil && (name == "go.mod" || !errors.Is(err, fs.ErrNotExist)) {
+		if errors.Is(err, fs.ErrNotExist) && name != "go.mod" {
+			continue
+		}
+		if err != nil {
 			return "", err
 		}
 		fmt.Fprintf(h, "%s %d\n%s", name, len(data), data)
@@ -181,11 +191,11 @@ func cacheKey(module string) (string, error) {
 	return fmt.Sprintf("%x", h.Sum(nil)[:8]), nil
 }
 
-// serversModule finds the nested module that pins the servers: in the checkout
-// the working directory is in (a test runs in its package's directory), else
-// beside this file, which is known unless the test was built with -trimpath.
-func serversModule() (string, error) {
-	sub := filepath.Join("internal", "testutil", "servers")
+// nestedModule finds a module nested in this package: in the checkout the
+// working directory is in (a test runs in its package's directory), else beside
+// this file, which is known unless the test was built with -trimpath.
+func nestedModule(name string) (string, error) {
+	sub := filepath.Join("internal", "testutil", name)
 	if dir, err := os.Getwd(); err == nil {
 		for {
 			if data, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil && isRootModule(data) {
@@ -199,7 +209,7 @@ func serversModule() (string, error) {
 		}
 	}
 	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
-		dir := filepath.Join(filepath.Dir(file), "servers")
+		dir := filepath.Join(filepath.Dir(file), name)
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
 			return dir, nil
 		}

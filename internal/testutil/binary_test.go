@@ -81,19 +81,19 @@ func TestBuildEndsWithItsContext(t *testing.T) {
 }
 
 func TestServersModuleIsFoundFromAnywhereInTheCheckout(t *testing.T) {
-	here, err := serversModule()
+	here, err := nestedModule("servers")
 	require.NoError(t, err)
 	gomod, err := os.ReadFile(filepath.Join(here, "go.mod"))
 	require.NoError(t, err)
 	assert.Contains(t, string(gomod), "module "+rootModule+"/internal/testutil/servers\n")
 
 	t.Chdir("cmd/buildservers")
-	deeper, err := serversModule()
+	deeper, err := nestedModule("servers")
 	require.NoError(t, err)
 	assert.Equal(t, here, deeper)
 
 	t.Chdir(t.TempDir()) // then by this source file's own place
-	outside, err := serversModule()
+	outside, err := nestedModule("servers")
 	require.NoError(t, err)
 	assert.Equal(t, here, outside)
 }

@@ -16,7 +16,7 @@ import (
 // directories are looked at, which makes them inputs.
 func CLI(tb testing.TB) string {
 	tb.Helper()
-	servers, err := serversModule()
+	servers, err := nestedModule("servers")
 	if err != nil {
 		tb.Fatalf("build the CLI: %v", err)
 	}
