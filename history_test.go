@@ -220,6 +220,7 @@ func TestAHistoryThatCannotBeWrittenFailsThePassAndLosesNoLine(t *testing.T) {
 
 	require.NoError(t, os.Remove(path))
 	require.NoError(t, os.Mkdir(path, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(path, "in the way"), nil, 0o600))
 	_, err = w.sync()
 	require.ErrorContains(t, err, historyName)
 }
