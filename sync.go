@@ -116,7 +116,11 @@ func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, di
 		return fail(err)
 	}
 	defer destination.Close()
-	weaker = destination.weaker()
+	guards := newGuards(destination, r.state, r.again, r.config.logger)
+	defer func() {
+		known, _ := guards.remembered()
+		weaker = destination.weaker(known)
+	}()
 	if err := checkApart(source, destination); err != nil {
 		return fail(err)
 	}
@@ -129,7 +133,7 @@ func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, di
 	if err != nil {
 		return fail(err)
 	}
-	pass.ledger = state.ledger
+	pass.ledger, pass.guards = state.ledger, guards
 	if pass.failures, err = newFailures(filepath.Join(dir, failuresName)); err != nil {
 		return fail(err)
 	}
@@ -158,10 +162,11 @@ func (r *Replicator) openEndpoint(ctx context.Context, role, name string, settin
 // newPass makes a pass that still lacks its ledger and, if it is to change
 // anything, its failures. It touches neither store nor disk.
 func (r *Replicator) newPass(p Policy, options syncOptions, source, destination *endpoint, dir string) (*pass, error) {
-	accept, err := compileFilter(p.Include, p.Exclude)
+	wanted, err := compileFilter(p.Include, p.Exclude)
 	if err != nil {
 		return nil, err
 	}
+	accept := func(key string) bool { return !isProbe(key) && wanted(key) }
 	brake, err := parseBrake(p.MaxDelete)
 	if err != nil {
 		return nil, err
