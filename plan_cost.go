@@ -171,5 +171,6 @@ func (p *planner) deletionRequests(dec decision, item PlanItem) (r PlanRequests)
 	}
 	r.Least = oneHead
 	r.Most.add(oneHead)
+	r.Most.Source.Head++ // before the deletion, too
 	return r
 }
