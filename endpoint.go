@@ -40,50 +40,6 @@ func (e *endpoint) wrap(err error) error {
 	return fmt.Errorf("%s %s: %w", e.role, e.props.Location, err)
 }
 
-// condition weakens c to what the store honours. The caller has shown the
-// loss to the user, see weaker.
-func (e *endpoint) condition(c backend.Condition) backend.Condition {
-	return weakened(c, e.props.Put)
-}
-
-// completeCondition is condition for the end of an upload in parts.
-func (e *endpoint) completeCondition(c backend.Condition) backend.Condition {
-	return weakened(c, e.props.Complete)
-}
-
-func weakened(c backend.Condition, honoured backend.Conditions) backend.Condition {
-	if !honoured.IfAbsent {
-		c.Absent = false
-	}
-	if !honoured.IfMatch {
-		c.Match = ""
-	}
-	return c
-}
-
-// weaker names the guarantees that this destination cannot give.
-func (e *endpoint) weaker() []string {
-	var out []string
-	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	p := e.props
-	if !p.Put.IfAbsent {
-		say("%s %q cannot create conditionally: an object that somebody else creates during a pass may be overwritten", e.role, e.name)
-	}
-	if !p.Put.IfMatch {
-		say("%s %q cannot replace conditionally: a change that somebody else makes during a pass may be overwritten", e.role, e.name)
-	}
-	if !p.Delete.IfMatch {
-		say("%s %q cannot delete conditionally: the tag is looked at just before, and a change in between is lost", e.role, e.name)
-	}
-	if _, parts := backend.As[backend.PartUploader](e.Backend); parts && (!p.Complete.IfAbsent || !p.Complete.IfMatch) {
-		say("%s %q cannot complete an upload in parts conditionally: the tag is looked at just before, and a change in between is overwritten", e.role, e.name)
-	}
-	if p.Put.Local || p.Delete.Local {
-		say("%s %q keeps conditions only among programs that use this library on one machine", e.role, e.name)
-	}
-	return out
-}
-
 // destinationPrefix applies the rule of Policy.DestinationPrefix.
 func (p Policy) destinationPrefix() string {
 	switch p.DestinationPrefix {

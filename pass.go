@@ -47,6 +47,7 @@ type pass struct {
 	listing  atomic.Int64 // shards that are still being listed
 	full     atomic.Int64 // objects in a row that found the store full
 	parts    partsConfig
+	guards   *guards
 
 	operation  string        // begins the names of this pass's writes
 	operations atomic.Int64  // numbers them
@@ -79,6 +80,9 @@ func (p *pass) run(ctx context.Context) (SyncResult, error) {
 	}
 	if err == nil {
 		p.sweepUploads(ctx)
+	}
+	if err := p.guards.sweep(ctx); err != nil {
+		p.log.Warn("could not remove what a probe that was cut short has left", "policy", p.policy.ID, "error", err)
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause // what stopped the pass, not the cancelled calls it left

@@ -136,6 +136,8 @@ type planner struct {
 	options planOptions
 	plan    *Plan
 	shards  []*shardPlan // appended to before the shard is visited
+	known   conditions   // of the destination
+	asks    bool         // a pass would ask for them
 
 	mu sync.Mutex // held while an item is given away
 }
@@ -150,6 +152,12 @@ type shardPlan struct {
 }
 
 func (p *planner) run(ctx context.Context) error {
+	p.known, p.asks = p.guards.remembered()
+	if p.asks { // a pass would ask; until then its driver is believed
+		p.known = p.known.with(answers{
+			Put: guard{answerHonoured, answerHonoured}, Delete: guard{Match: answerHonoured},
+		})
+	}
 	seen, err := p.walk(ctx, func(int) visit {
 		s := &shardPlan{counts: map[Reason]*PlanCount{}}
 		p.shards = append(p.shards, s)
@@ -197,7 +205,7 @@ func (p *planner) shard(d *detector, s *shardPlan) error {
 		item := p.explain(dec)
 		if dec.verdict == verdictDelete && item.Action != ActionKeep {
 			s.deletes++
-			s.deleting.add(p.deletionRequests(item))
+			s.deleting.add(p.deletionRequests(dec, item))
 		} else {
 			s.copying.add(p.copyRequests(dec, item))
 		}

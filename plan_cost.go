@@ -2,11 +2,15 @@ package replication
 
 import (
 	"strings"
+
+	"github.com/objrepl/replication/backend"
 )
 
 // PlanRequests estimates the requests of a pass: Least if nothing that has to
 // be looked at turns out to need a copy or a deletion, Most if all of it does.
-// Retries are not in it, and a large object counts as one GET and one PUT.
+// Retries are not in it, and a large object counts as one GET and one PUT. A
+// destination that was not asked yet which conditions it honours is taken to
+// honour what its driver can send, and what asking takes is in the estimate.
 type PlanRequests struct {
 	Least RequestsBySide `json:"least"`
 	Most  RequestsBySide `json:"most"`
@@ -92,6 +96,7 @@ func (p *planner) estimate() {
 		Destination: Requests{List: p.destinationStore.lists.Load()},
 	}
 	total.add(PlanRequests{listed, listed})
+	total.add(p.probeRequests())
 	p.plan.SourceCost = costOf(p.options.source, p.source, total.Least.Source, total.Most.Source)
 	p.plan.DestinationCost = costOf(p.options.destination, p.destination, total.Least.Destination, total.Most.Destination)
 }
@@ -107,13 +112,33 @@ func costOf(prices *Prices, e *endpoint, least, most Requests) *Cost {
 	return &Cost{Least: prices.dollars(least), Most: prices.dollars(most)}
 }
 
-var (
-	oneCopy = RequestsBySide{Source: Requests{Get: 1}, Destination: Requests{Put: 1}}
-	oneHead = RequestsBySide{Destination: Requests{Head: 1}}
-)
+var oneHead = RequestsBySide{Destination: Requests{Head: 1}}
+
+// probeRequests estimates what asking the destination for its conditions takes,
+// in a pass that writes or deletes anything.
+func (p *planner) probeRequests() (r PlanRequests) {
+	copies, _ := p.plan.Total(ActionCopy)
+	looks, _ := p.plan.Total(ActionLook)
+	deletes, _ := p.plan.Total(ActionDelete)
+	if p.plan.HeldBack != nil {
+		deletes = 0
+	}
+	if !p.asks || copies+looks+deletes == 0 {
+		return r
+	}
+	r.Most.Destination = Requests{Put: 4, Delete: 2}
+	if copies+deletes > 0 {
+		r.Least = r.Most
+	}
+	return r
+}
 
 // copyRequests estimates what settling a key that is not to be deleted takes.
-func (p *pass) copyRequests(dec decision, item PlanItem) (r PlanRequests) {
+func (p *planner) copyRequests(dec decision, item PlanItem) (r PlanRequests) {
+	oneCopy := RequestsBySide{Source: Requests{Get: 1}, Destination: Requests{Put: 1}}
+	if p.known.put.looks(backend.Condition{Absent: !dec.hasDestination, Match: dec.destination.Tag}) {
+		oneCopy.Destination.Head++
+	}
 	switch {
 	case item.Action == ActionCopy:
 		return PlanRequests{oneCopy, oneCopy}
@@ -135,9 +160,9 @@ func (p *pass) copyRequests(dec decision, item PlanItem) (r PlanRequests) {
 
 // deletionRequests estimates what deleting an object takes, the second look at
 // the source included.
-func (p *pass) deletionRequests(item PlanItem) (r PlanRequests) {
+func (p *planner) deletionRequests(dec decision, item PlanItem) (r PlanRequests) {
 	r.Most = RequestsBySide{Source: Requests{Head: 1}, Destination: Requests{Delete: 1}}
-	if !p.destination.props.Delete.IfMatch {
+	if p.known.delete.looks(backend.Condition{Match: dec.destination.Tag}) {
 		r.Most.Destination.Head++
 	}
 	if item.Reason != ReasonGoneDrift {
@@ -146,5 +171,6 @@ func (p *pass) deletionRequests(item PlanItem) (r PlanRequests) {
 	}
 	r.Least = oneHead
 	r.Most.add(oneHead)
+	r.Most.Source.Head++ // before the deletion, too
 	return r
 }

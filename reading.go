@@ -79,6 +79,7 @@ func (r *Replicator) read(ctx context.Context, p Policy, task Task, options sync
 		return fail(err)
 	}
 	pass.ledger, pass.task = known, task
+	pass.guards = newGuards(destination, r.state, r.again, r.config.logger) // only to remember
 	ctx, pass.stop = context.WithCancelCause(ctx)
 	defer pass.stop(nil)
 	err = use(ctx, &reading{pass: pass, sourceStore: from, destinationStore: to})

@@ -78,17 +78,11 @@ func (p *pass) stillOurs(ctx context.Context, key string, tag backend.Tag) (bool
 // deleteTag deletes the version with this tag and no other, as exactly as the
 // store can.
 func (p *pass) deleteTag(ctx context.Context, key string, tag backend.Tag) error {
-	if p.destination.props.Delete.IfMatch {
-		return p.destination.Delete(ctx, key, backend.DeleteOptions{IfMatch: tag})
-	}
-	there, err := p.destination.Stat(ctx, key)
-	if err != nil {
+	guard, expect := p.guards.objects(ctx).delete, backend.Condition{Match: tag}
+	if err := p.destination.look(ctx, key, guard, expect); err != nil {
 		return err
 	}
-	if there.Tag != tag {
-		return backend.ErrPrecondition
-	}
-	return p.destination.Delete(ctx, key, backend.DeleteOptions{})
+	return p.destination.Delete(ctx, key, backend.DeleteOptions{IfMatch: guard.sends(expect).Match})
 }
 
 // lookAfterDelete asks the source once more: an object that came back while

@@ -23,6 +23,7 @@ import (
 type fleet struct {
 	*world
 	state    *hooked
+	served   *server // in its place
 	machines []*Replicator
 }
 
@@ -32,6 +33,9 @@ type stateSide struct{ f *fleet }
 func (stateSide) Name() string           { return "state" }
 func (stateSide) Schema() backend.Schema { return nil }
 func (d stateSide) Open(context.Context, backend.Settings) (backend.Backend, error) {
+	if d.f.served != nil {
+		return *d.f.served, nil
+	}
 	return d.f.state, nil
 }
 
@@ -318,6 +322,19 @@ func TestAStateBackendHasToKeepWritersApart(t *testing.T) {
 	_, err := f.syncOn(0)
 	require.ErrorIs(t, err, errors.ErrUnsupported)
 	require.ErrorContains(t, err, `state backend "state"`)
+
+	for _, condition := range []string{putAbsent, putMatch} {
+		f := newFleet(t, 0)
+		f.state = &hooked{Store: memory.NewBackend(memory.WithProperties(func(p *backend.Properties) { p.Varies = true }))}
+		f.served = &server{hooked: f.state, mu: new(sync.Mutex), sent: new([]string), ignores: map[string]bool{condition: true}}
+		f.machine(filepath.Join(t.TempDir(), "state"))
+		_, err := f.syncOn(0)
+		require.ErrorIs(t, err, errors.ErrUnsupported, condition)
+		f.served.ignores = nil
+		f.machine(filepath.Join(t.TempDir(), "state"))
+		_, err = f.syncOn(1)
+		require.NoError(t, err)
+	}
 }
 
 func TestAStateBackendLiesOutsideOfWhatIsReplicated(t *testing.T) {

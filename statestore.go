@@ -34,7 +34,13 @@ const maxStateObject = 64 << 20
 // whose lock the caller holds. dir is the policy's directory.
 func (r *Replicator) openPolicyState(ctx context.Context, id, dir string) (*policyState, error) {
 	if r.config.state != nil {
-		return r.sharedState(ctx, id)
+		s, err := r.sharedState(ctx, id)
+		if err == nil {
+			if err = r.keepsApart(ctx, s); err != nil {
+				err = errors.Join(err, s.Close())
+			}
+		}
+		return s, err
 	}
 	return localState(ctx, dir, backend.Settings{"create": "true", "durability": r.durability})
 }
@@ -96,17 +102,25 @@ func (r *Replicator) sharedState(ctx context.Context, id string) (*policyState, 
 	if err != nil {
 		return nil, fmt.Errorf("state backend: %w", err)
 	}
-	if put := b.Properties().Put; !put.IfAbsent || !put.IfMatch {
-		err := fmt.Errorf("state backend %q: it cannot write conditionally, which keeps writers apart; choose another store: %w",
-			r.config.state.backend, errors.ErrUnsupported)
-		return nil, errors.Join(err, b.Close())
-	}
 	prefix := r.config.state.prefix + policyDir(id) + "/"
 	return &policyState{
 		Backend: &persistent{Backend: b, again: r.again},
 		prefix:  prefix,
 		shown:   strings.TrimSuffix(b.Properties().Location, "/") + "/" + prefix,
 	}, nil
+}
+
+// keepsApart refuses a store that does not hold writes on a condition, which is
+// what keeps writers apart. One whose servers differ is asked, as a pass asks a
+// destination.
+func (r *Replicator) keepsApart(ctx context.Context, s *policyState) error {
+	e := newEndpoint(s.Backend, "state backend", r.config.state.backend, s.prefix)
+	put := newGuards(e, r.state, retrier{attempts: 1}, r.config.logger).objects(ctx).put // s itself is persistent
+	if put.Absent == answerHonoured && put.Match == answerHonoured {
+		return nil
+	}
+	return fmt.Errorf("state backend %q: it does not hold writes on a condition, which keeps writers apart; choose another store: %w",
+		r.config.state.backend, errors.ErrUnsupported)
 }
 
 // wrap says which place an error comes from.

@@ -105,7 +105,11 @@ func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, di
 		return fail(err)
 	}
 	defer destination.Close()
-	weaker = destination.weaker()
+	guards := newGuards(destination, r.state, r.again, r.config.logger)
+	defer func() {
+		known, _ := guards.remembered()
+		weaker = destination.weaker(known)
+	}()
 	if err := r.checkApart(source, destination, state); err != nil {
 		return fail(err)
 	}
@@ -117,7 +121,7 @@ func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, di
 	if err != nil {
 		return fail(err)
 	}
-	pass.ledger = ledger
+	pass.ledger, pass.guards = ledger, guards
 	if pass.failures, err = newFailures(filepath.Join(dir, failuresName)); err != nil {
 		return fail(err)
 	}
@@ -148,10 +152,11 @@ func (r *Replicator) openEndpoint(ctx context.Context, role, name string, settin
 // newPass makes a pass that still lacks its ledger and, if it is to change
 // anything, its failures. It touches neither store.
 func (r *Replicator) newPass(ctx context.Context, p Policy, options syncOptions, source, destination *endpoint, state *policyState, dir string) (*pass, error) {
-	accept, err := compileFilter(p.Include, p.Exclude)
+	wanted, err := compileFilter(p.Include, p.Exclude)
 	if err != nil {
 		return nil, err
 	}
+	accept := func(key string) bool { return !isProbe(key) && wanted(key) }
 	brake, err := parseBrake(p.MaxDelete)
 	if err != nil {
 		return nil, err

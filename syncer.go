@@ -80,6 +80,7 @@ func (c *copying) attempt(ctx context.Context) (outcome, error) {
 	if c.large(c.size) {
 		return outcome{}, errInParts
 	}
+	guard := p.guards.objects(ctx).put
 	v, err := p.reader.open(ctx, c.key)
 	switch {
 	case absent(err):
@@ -98,9 +99,16 @@ func (c *copying) attempt(ctx context.Context) (outcome, error) {
 		return outcome{}, err
 	}
 	mk := marker{policy: p.policy.ID, source: fingerprintOf(v.object), operation: c.operation}
-	written, err := p.destination.Put(ctx, p.destination.key(c.key), v.body, backend.PutOptions{
+	key := p.destination.key(c.key)
+	switch err := p.destination.look(ctx, key, guard, c.expect); {
+	case errors.Is(err, backend.ErrPrecondition):
+		return c.look(ctx, v, mk, true, err)
+	case err != nil:
+		return outcome{}, p.destination.wrap(err)
+	}
+	written, err := p.destination.Put(ctx, key, v.body, backend.PutOptions{
 		Metadata: mark(travelling(v.object.Metadata), mk, p.destination.props.MaxMetadata),
-		If:       p.destination.condition(c.expect),
+		If:       guard.sends(c.expect),
 	})
 	if err == nil {
 		return c.done(v, written.Tag), nil

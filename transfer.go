@@ -108,17 +108,18 @@ func (t *transfer) complete(ctx context.Context, parts []backend.Part) (out outc
 	if err := c.raiseDoubt(ctx); err != nil {
 		return outcome{}, err
 	}
+	guard := p.guards.parts(ctx).complete
 	err = p.again.call(ctx, func() error {
 		var o backend.Object
-		err := t.holds(ctx)
+		err := p.destination.look(ctx, t.journal.Key, guard, c.expect)
 		if err == nil {
-			o, err = t.upload.Complete(ctx, parts, p.destination.completeCondition(c.expect))
+			o, err = t.upload.Complete(ctx, parts, guard.sends(c.expect))
+			c.unsure = c.unsure || err != nil && !backend.Definite(err)
 		}
 		if err == nil {
 			out = c.done(v, o.Tag)
 			return nil
 		}
-		c.unsure = c.unsure || !backend.Definite(err)
 		conflict := errors.Is(err, backend.ErrPrecondition) || errors.Is(err, fs.ErrExist)
 		gone := absent(err)
 		switch {
@@ -140,23 +141,6 @@ func (t *transfer) complete(ctx context.Context, parts []backend.Part) (out outc
 		}
 	}
 	return out, err
-}
-
-// holds looks at the destination where Complete itself cannot do so, as near
-// to it as is possible. The loss was shown to the user, see weaker.
-func (t *transfer) holds(ctx context.Context) error {
-	p, expect := t.copying.pass, t.copying.expect
-	if p.destination.completeCondition(expect) == expect {
-		return nil
-	}
-	there, err := p.destination.Stat(ctx, t.journal.Key)
-	switch {
-	case absent(err) && expect.Match != "", err == nil && expect.Absent, err == nil && there.Tag != expect.Match:
-		return backend.ErrPrecondition
-	case absent(err):
-		return nil
-	}
-	return err
 }
 
 // part returns a range of a version as a body. Nothing of it is kept in memory.

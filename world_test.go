@@ -28,6 +28,8 @@ type world struct {
 	policy      Policy
 	events      []Event
 	patience    time.Duration // with outages; none unless a test sets it
+	// wrap, unless nil, puts another backend around the destination.
+	wrap func(*hooked) backend.Backend
 }
 
 // newWorld makes a world. Pages are small, so that their borders are met.
@@ -138,6 +140,9 @@ func (d worldDriver) Schema() backend.Schema {
 func (d worldDriver) Open(_ context.Context, s backend.Settings) (backend.Backend, error) {
 	if s["side"] == "source" {
 		return d.source, nil
+	}
+	if d.wrap != nil {
+		return d.wrap(d.destination), nil
 	}
 	return d.destination, nil
 }

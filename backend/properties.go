@@ -15,10 +15,18 @@ type Properties struct {
 	// StartAfter: List with After costs nothing for the keys before it.
 	StartAfter bool
 
-	// The conditions that each operation honours.
+	// The conditions that each operation honours or, where the store Varies,
+	// that the driver can send.
 	Put      Conditions
 	Delete   Conditions
 	Complete Conditions // of PartUpload.Complete
+
+	// Varies: one driver, many servers, and not all of them honour the
+	// conditions above: some ignore one without a word. The engine asks the
+	// server at hand before it relies on one. Whoever else does so has to ask
+	// as well, or know the server. It takes a Location, by which the answers
+	// are kept.
+	Varies bool
 
 	// MaxPut is the largest object that one Put takes, in bytes; 0 is no limit.
 	MaxPut int64

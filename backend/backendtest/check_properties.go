@@ -18,7 +18,7 @@ func checkProperties(_ context.Context, e *env) error {
 	p, again := e.Properties(), e.Properties()
 	switch {
 	case p.Location != again.Location || p.Ordered != again.Ordered || p.StartAfter != again.StartAfter ||
-		p.Put != again.Put || p.Delete != again.Delete || p.Complete != again.Complete || p.Parts != again.Parts || p.MaxPut != again.MaxPut ||
+		p.Varies != again.Varies || p.Put != again.Put || p.Delete != again.Delete || p.Complete != again.Complete || p.Parts != again.Parts || p.MaxPut != again.MaxPut ||
 		p.UnknownSize != again.UnknownSize || p.MaxMetadata != again.MaxMetadata || p.ListsSpecial != again.ListsSpecial:
 		return ruleProperties.broken("properties: got two different answers, want one")
 	case p.MaxPut < 0 || p.MaxMetadata < 0:
@@ -27,6 +27,8 @@ func checkProperties(_ context.Context, e *env) error {
 		return ruleDeclared.broken("got parts within %+v; want limits that a part can keep to", p.Parts)
 	case p.StartAfter && !p.Ordered:
 		return ruleDeclared.broken("got StartAfter without Ordered; want an order to start in")
+	case p.Varies && p.Location == "":
+		return ruleDeclared.broken("got Varies without a Location; want one, to keep the server's answers under")
 	case p.Delete.IfAbsent:
 		return ruleDeclared.broken("got Delete.IfAbsent; want false, since there is nothing to delete then")
 	case p.Put.Local && !p.Put.IfAbsent && !p.Put.IfMatch, p.Delete.Local && !p.Delete.IfMatch:

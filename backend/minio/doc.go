@@ -30,8 +30,9 @@
 //
 // # Conditions
 //
-// Put honours If-None-Match: * and If-Match. Delete declares no condition,
-// since MinIO ignores one silently.
+// Put and completing an upload send If-None-Match: * and If-Match, Delete
+// If-Match, which MinIO ignores silently: the engine asks the server at hand
+// first (backend.Properties.Varies).
 //
 // # Content types
 //

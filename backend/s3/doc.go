@@ -29,8 +29,10 @@
 //
 // # Conditions
 //
-// Put honours If-None-Match: * and If-Match. Delete declares no condition:
-// stores that do not know If-Match there ignore it silently.
+// Put and completing an upload send If-None-Match: * and If-Match, Delete
+// If-Match. S3 honours them; other stores may ignore one silently, as MinIO does
+// that of Delete, so the engine asks the store at hand first
+// (backend.Properties.Varies).
 //
 // # Content types
 //

@@ -23,7 +23,7 @@ import (
 //
 // It takes any bucket's name and any credentials, in path style. It knows
 // ListObjectsV2 without delimiters, HEAD, GET, PUT with If-Match and
-// If-None-Match, and DELETE, all on its own keys. A PUT has to bring the
+// If-None-Match, and DELETE, and a few small objects under other keys. A PUT has to bring the
 // content of some version of its object, byte by byte and not in the chunks of a
 // streaming signature; the object then has that version, and its ETag follows from number and version like the content.
 type Synthetic struct {
@@ -39,6 +39,7 @@ type Synthetic struct {
 	versions []uint32                     // guarded by mu; absent for no object
 	written  map[uint32]map[string]string // guarded by mu; metadata of objects that were written
 	counts   map[string]int               // guarded by mu
+	others   map[string][]byte            // guarded by mu; objects under other keys
 }
 
 const (
@@ -65,6 +66,7 @@ func NewSynthetic(tb testing.TB, n, size int) *Synthetic {
 		versions: make([]uint32, n),
 		written:  make(map[uint32]map[string]string),
 		counts:   make(map[string]int),
+		others:   make(map[string][]byte),
 	}
 	server := &http.Server{Handler: s, ErrorLog: log.New(io.Discard, "", 0)}
 	served := make(chan error, 1)
@@ -153,12 +155,8 @@ func (s *Synthetic) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	i, ok := s.number(key)
 	switch {
-	case !ok && op == "PutObject":
-		refuse(w, http.StatusBadRequest, "InvalidArgument")
-	case !ok && op == "DeleteObject":
-		w.WriteHeader(http.StatusNoContent)
 	case !ok:
-		refuse(w, http.StatusNotFound, "NoSuchKey")
+		s.other(w, r, key)
 	case op == "PutObject":
 		s.put(w, r, i)
 	case op == "DeleteObject":

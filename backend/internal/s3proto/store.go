@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -39,9 +38,6 @@ type Store struct {
 	config     Config
 	properties backend.Properties
 	pool       *pool
-	// deleteIfMatch says that this server is known to honour If-Match on a
-	// DELETE. Nothing finds that out yet: S3 does, MinIO ignores it silently.
-	deleteIfMatch bool
 }
 
 // NewStore returns a store. It does no I/O.
@@ -66,7 +62,9 @@ func NewStore(c Config) *Store {
 			Location:    c.Location,
 			Ordered:     true,
 			StartAfter:  true,
+			Varies:      true, // S3 honours all of them, MinIO ignores If-Match on a DELETE
 			Put:         backend.Conditions{IfAbsent: true, IfMatch: true},
+			Delete:      backend.Conditions{IfMatch: true},
 			Complete:    backend.Conditions{IfAbsent: true, IfMatch: true},
 			MaxPut:      MaxPut,
 			Parts:       backend.PartLimits{Min: minPart, Max: maxPart, Count: maxParts},
@@ -127,9 +125,6 @@ func (s *Store) Delete(ctx context.Context, key string, opts backend.DeleteOptio
 	}
 	r := &request{op: "delete", method: http.MethodDelete, key: key}
 	if opts.IfMatch != "" {
-		if !s.deleteIfMatch {
-			return s.refuse("delete", key, fmt.Errorf("delete on a condition: %w", errors.ErrUnsupported))
-		}
 		r.header = http.Header{"If-Match": {etagOf(opts.IfMatch)}}
 	}
 	res, f := s.send(ctx, r)

@@ -28,8 +28,13 @@ var MinIO = []Quirk{
 	{Check: "list-prefix-in-rune", Source: notListed},
 	{Check: "key-below-object", Source: notListed},
 	{Check: "metadata-limit", Source: "MinIO, cmd/generic-handlers.go, isHTTPHeaderSizeTooLarge: the prefix X-Amz-Meta- of every name counts among the 2 KiB"},
+	{Check: "delete-if-match", Source: unconditional},
+	{Check: "delete-if-match-absent", Source: unconditional},
+	{Check: "race-delete", Source: unconditional},
 	slowReader,
 }
+
+const unconditional = "MinIO, cmd/object-handlers.go, DeleteObjectHandler: no condition is looked at; the engine finds that out by a probe"
 
 // notListed is worse than it sounds: such keys can be written and read, but no
 // listing has them.
@@ -47,11 +52,14 @@ var VersityGW = []Quirk{
 	{Check: "key-noncharacter", Source: notEncoded},
 	{Check: "key-component-255", Source: longName},
 	{Check: "key-component-255-multibyte", Source: longName},
+	{Check: "delete-if-match-absent", Source: goneIsDeleted},
+	{Check: "race-delete", Source: goneIsDeleted},
 }
 
 const (
-	notEncoded = "versitygw, backend/posix/posix.go, ListObjectsV2Parametrized: encoding-type is not honoured, and XML 1.0 has no way to write such characters"
-	longName   = "versitygw, backend/posix/with_otmpfile.go, link: overwriting goes by a temporary name that is longer than the object's, and posix.go, PutObject, calls any failure there ExistingObjectIsDirectory"
+	notEncoded    = "versitygw, backend/posix/posix.go, ListObjectsV2Parametrized: encoding-type is not honoured, and XML 1.0 has no way to write such characters"
+	goneIsDeleted = "versitygw, backend/posix/posix.go, DeleteObject: deleting what is absent succeeds, whatever the condition"
+	longName      = "versitygw, backend/posix/with_otmpfile.go, link: overwriting goes by a temporary name that is longer than the object's, and posix.go, PutObject, calls any failure there ExistingObjectIsDirectory"
 )
 
 // Conform runs the conformance suite on a fresh bucket of a server.
