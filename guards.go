@@ -147,6 +147,7 @@ func (g *guards) refresh(ctx context.Context) (conditions, error) {
 	if !g.destination.props.Varies {
 		return g.now, nil
 	}
+	g.now = conditionsOf(g.destination.props)
 	for _, q := range []*question{askObjects, askParts} {
 		if q == askParts && !g.destination.takesParts() {
 			continue

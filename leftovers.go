@@ -2,7 +2,6 @@ package replication
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"io/fs"
 	"slices"
@@ -35,7 +34,7 @@ func (f *probeFile) forget(key string) {
 // newProbe prepares a probe under the policy's prefix.
 func (g *guards) newProbe(f *probeFile) *conditionProbe {
 	uploader, _ := backend.As[backend.PartUploader](g.destination.Backend)
-	p := &conditionProbe{endpoint: g.destination, again: g.again, uploader: uploader, key: g.destination.key(probeName + rand.Text())}
+	p := &conditionProbe{endpoint: g.destination, again: g.again, uploader: uploader, key: g.destination.key(newProbeName())}
 	for _, l := range f.Left {
 		if strings.HasPrefix(l.Key, g.destination.prefix) && l.Upload == "" {
 			p.key, p.there = l.Key, true

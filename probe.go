@@ -35,11 +35,15 @@ type conditionProbe struct {
 	part           backend.Part
 }
 
-// probeName begins the last part of a probe's key; rand.Text follows.
-// docs/FORMAT.md specifies it.
-const probeName = ".objrepl-probe-"
+// probeName begins the last part of a probe's key; so many characters of
+// rand.Text follow. docs/FORMAT.md specifies it.
+const (
+	probeName   = ".objrepl-probe-"
+	probeRandom = 26
+	probeLength = len(probeName) + probeRandom
+)
 
-var probeLength = len(probeName) + len(rand.Text())
+func newProbeName() string { return probeName + rand.Text()[:probeRandom] }
 
 // isProbe reports whether a key is that of a probe, of whatever policy. Passes
 // see no such key on either side: it is there for a moment, or a leftover.

@@ -572,3 +572,29 @@ func TestProbesFormatIsAsSpecified(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, golden, string(data))
 }
+
+// What asks on purpose, as a command would, sees what changed, and leaves it to
+// the passes.
+func TestAskingAnewSeesWhatChanged(t *testing.T) {
+	w, s := newServerWorld(t)
+	g := w.guards()
+	got, err := g.refresh(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, answerHonoured, got.complete.Match)
+	s.ignores[putMatch] = true
+	g.destination = w.guards().destination
+	got, err = g.refresh(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, answerIgnored, got.put.Match)
+
+	calls := new(keyedCalls)
+	calls.watch(w.destination)
+	w.put(w.source, "a", "1")
+	w.mustSync()
+	require.Equal(t, []string{"put a"}, calls.take())
+	require.Len(t, w.weaker(), 1)
+
+	w.destination.before = func(op, _ string) error { return backend.ErrStoreNotFound }
+	_, err = g.refresh(t.Context())
+	require.ErrorIs(t, err, backend.ErrStoreNotFound)
+}

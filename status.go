@@ -28,6 +28,6 @@ type Status struct {
 	// Replicator.Failures.
 	DeadLetters int
 	// Weaker names the guarantees that the stores of the last pass cannot
-	// give, one sentence each.
+	// give, one sentence each, as far as they were asked.
 	Weaker []string
 }
