@@ -55,7 +55,7 @@ func TestRealServersAreAskedOnceWhatTheyHonour(t *testing.T) {
 					_, err := r.SyncPolicy(t.Context(), policy.ID)
 					require.NoError(t, err)
 					made := proxy.Counts()
-					status, err := r.Status(policy.ID)
+					status, err := r.Status(t.Context(), policy.ID)
 					require.NoError(t, err)
 					require.NoError(t, r.Close())
 					return status, made
