@@ -20,6 +20,15 @@ type Properties struct {
 	Delete   Conditions
 	Complete Conditions // of PartUpload.Complete
 
+	// The conditions that a BulkDeleter honours, and how many deletions it takes
+	// at once; 0 is none, as of a store that is no BulkDeleter.
+	BulkDelete    Conditions
+	MaxBulkDelete int
+	// The conditions that a Copier honours on the target, and the largest
+	// object that it copies, in bytes; 0 is no limit.
+	Copy    Conditions
+	MaxCopy int64
+
 	// MaxPut is the largest object that one Put takes, in bytes; 0 is no limit.
 	MaxPut int64
 	// Parts bound the uploads of a PartUploader.

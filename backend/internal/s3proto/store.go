@@ -18,6 +18,8 @@ type Config struct {
 	Driver string // its name, for errors
 	// Base is the URL of the bucket, in the path or in the host.
 	Base *url.URL
+	// Bucket is its name, or the ARN of an access point to it.
+	Bucket string
 	// Location is what Properties say, see Location.
 	Location string
 	// Sign signs a request that is complete but for the signature, whose
@@ -72,6 +74,10 @@ func NewStore(c Config) *Store {
 			Parts:       backend.PartLimits{Min: minPart, Max: maxPart, Count: maxParts},
 			CheckKey:    checkKey,
 			MaxMetadata: MaxMetadata,
+			// AWS honours a condition on each of many deletions, and on the
+			// target of a copy; MinIO and versitygw ignore either silently.
+			MaxBulkDelete: maxBulkDelete,
+			MaxCopy:       maxCopy,
 		},
 	}
 }
