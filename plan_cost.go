@@ -146,5 +146,6 @@ func (p *pass) deletionRequests(item PlanItem) (r PlanRequests) {
 	}
 	r.Least = oneHead
 	r.Most.add(oneHead)
+	r.Most.Source.Head++ // before the deletion too
 	return r
 }

@@ -162,6 +162,10 @@ func (r *Replicator) newPass(p Policy, options syncOptions, source, destination 
 	if err != nil {
 		return nil, err
 	}
+	if err := p.checkTrash(source, destination); err != nil {
+		return nil, err
+	}
+	destination.trash = p.TrashPrefix
 	brake, err := parseBrake(p.MaxDelete)
 	if err != nil {
 		return nil, err
@@ -184,6 +188,7 @@ func (r *Replicator) newPass(p Policy, options syncOptions, source, destination 
 		moved: pass.moved,
 	}
 	pass.parts = r.newPartsConfig(destination, dir, pass.workers)
+	pass.batching = r.batching
 	if p.Bandwidth > 0 {
 		pass.reader.limit = rate.NewLimiter(rate.Limit(p.Bandwidth), int(min(max(p.Bandwidth/10, 4<<10), 1<<20)))
 	}
