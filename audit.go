@@ -37,6 +37,8 @@ type AuditRecord struct {
 	// SourceTag and DestinationTag name the versions read and written.
 	SourceTag      string `json:"source_tag,omitempty"`
 	DestinationTag string `json:"destination_tag,omitempty"`
+	// TrashKey is where an object was moved to that was deleted.
+	TrashKey string `json:"trash_key,omitempty"`
 	// Outcome sums a finished pass up, or says why it failed.
 	Outcome string `json:"outcome,omitempty"`
 }

@@ -48,7 +48,7 @@ func (g guard) looks(c backend.Condition) bool {
 }
 
 // conditions are the guards of all operations of a destination.
-type conditions struct{ put, delete, complete guard }
+type conditions struct{ put, delete, complete, bulk, copy guard }
 
 // conditionsOf returns what a driver declares. Of a store that varies it is not
 // more than what the driver can send.
@@ -67,7 +67,7 @@ func conditionsOf(p backend.Properties) conditions {
 		}
 		return g
 	}
-	return conditions{put: of(p.Put), delete: of(p.Delete), complete: of(p.Complete)}
+	return conditions{put: of(p.Put), delete: of(p.Delete), complete: of(p.Complete), bulk: of(p.BulkDelete), copy: of(p.Copy)}
 }
 
 // with returns c with what was not asked yet filled in from answers.
@@ -75,7 +75,17 @@ func (c conditions) with(a answers) conditions {
 	fill := func(g, from guard) guard {
 		return guard{Absent: cmp.Or(g.Absent, from.Absent), Match: cmp.Or(g.Match, from.Match)}
 	}
-	return conditions{put: fill(c.put, a.Put), delete: fill(c.delete, a.Delete), complete: fill(c.complete, a.Complete)}
+	return conditions{
+		put: fill(c.put, a.Put), delete: fill(c.delete, a.Delete), complete: fill(c.complete, a.Complete),
+		bulk: fill(c.bulk, a.Bulk), copy: c.copy,
+	}
+}
+
+// deletesMany reports whether deletions may go out together, which they may not
+// where one alone is more exact, and whether the store then compares their tags.
+func (c conditions) deletesMany() (may, compared bool) {
+	compared = c.bulk.Match == answerHonoured
+	return compared || c.delete.Match != answerHonoured, compared
 }
 
 // look looks, just before a request, whether a condition holds that the store

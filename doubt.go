@@ -77,6 +77,9 @@ func (d *doubt) wasRaised() bool {
 // of ours is taken into the ledger, and then deleted like any other that is
 // gone from the source.
 func (p *pass) claim(ctx context.Context, d decision) outcome {
+	if fromTrash(d.key) {
+		return outcome{}
+	}
 	var there backend.Object
 	err := p.again.call(ctx, func() (err error) {
 		there, err = p.destination.Stat(ctx, p.destination.key(d.key))

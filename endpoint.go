@@ -17,12 +17,15 @@ type endpoint struct {
 	name   string // as the policy names it
 	prefix string
 	props  backend.Properties
+	trash  string // what begins with it is not there; see List
+	copies bool   // within the store, as a Copier
 	// answered: it has answered in this pass.
 	answered atomic.Bool
 }
 
 func newEndpoint(b backend.Backend, role, name, prefix string) *endpoint {
-	return &endpoint{Backend: b, role: role, name: name, prefix: prefix, props: b.Properties()}
+	_, copies := backend.As[backend.Copier](b)
+	return &endpoint{Backend: b, role: role, name: name, prefix: prefix, props: b.Properties(), copies: copies}
 }
 
 // key returns the backend's key for a relative one.

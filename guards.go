@@ -49,6 +49,16 @@ var (
 	}
 )
 
+// askBulk is asked only of a store whose single deletions keep to their
+// condition: elsewhere tags are looked at before in any case.
+var askBulk = &question{
+	of: func(f *probeFile) *answers { return &f.Bulk },
+	ask: func(ctx context.Context, p *conditionProbe, known conditions) (answers, error) {
+		return p.inBulk(ctx, known.put)
+	},
+	unanswered: answers{Bulk: guard{answerUnknown, answerUnknown}},
+}
+
 func newGuards(destination *endpoint, state *os.Root, again retrier, log *slog.Logger) *guards {
 	return &guards{
 		destination: destination, state: probeState{state, destination.props.Location}, again: again, log: log,
@@ -70,6 +80,17 @@ func (g *guards) parts(ctx context.Context) conditions {
 	defer g.mu.Unlock()
 	g.settle(ctx, askObjects)
 	g.settle(ctx, askParts)
+	return g.now
+}
+
+// inBulk returns how a BulkDeleter fares, and the rest.
+func (g *guards) inBulk(ctx context.Context) conditions {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.settle(ctx, askObjects)
+	if g.now.delete.Match == answerHonoured {
+		g.settle(ctx, askBulk)
+	}
 	return g.now
 }
 
@@ -148,8 +169,8 @@ func (g *guards) refresh(ctx context.Context) (conditions, error) {
 		return g.now, nil
 	}
 	g.now = conditionsOf(g.destination.props)
-	for _, q := range []*question{askObjects, askParts} {
-		if q == askParts && !g.destination.takesParts() {
+	for _, q := range []*question{askObjects, askParts, askBulk} {
+		if q == askParts && !g.destination.takesParts() || q == askBulk && !g.destination.deletesMany() {
 			continue
 		}
 		a, err := g.find(ctx, q, true)
@@ -174,5 +195,5 @@ func (g *guards) remembered() (c conditions, asks bool) {
 		g.log.Warn("what the destination said of its conditions cannot be read", "store", g.state.location, "error", err)
 		return g.now, true
 	}
-	return g.now.with(f.Objects).with(f.Parts), !f.Objects.fresh(time.Now())
+	return g.now.with(f.Objects).with(f.Parts).with(f.Bulk), !f.Objects.fresh(time.Now())
 }

@@ -30,6 +30,8 @@ type mutant struct {
 	tornBody       bool // open a body again without If-Match
 	lateHeaders    bool // take the fingerprint from another answer than the bytes
 	force          bool // delete past the brake and with an empty source
+	blindBulk      bool // delete many without reading the tags again, where the store does not compare them
+	trashLast      bool // delete before the copy in the trash is made
 	policy         func(*Policy)
 }
 
@@ -55,6 +57,10 @@ var mutants = []mutant{
 	{name: "the fingerprint is not of the bytes that were read", lateHeaders: true},
 	{name: "drift is overwritten", policy: func(p *Policy) { p.Drift = Overwrite }},
 	{name: "foreign objects are overwritten", policy: func(p *Policy) { p.Foreign = Overwrite }},
+	{name: "many are deleted without reading the tags again", blindBulk: true, with: func(s *setup) {
+		s.bulk, s.conditions, s.deletes, s.brake, s.drift = true, false, PropagateDeletes, "off", Report
+	}},
+	{name: "the trash gets its copy after the deletion", trashLast: true, with: func(s *setup) { s.trash, s.copies, s.deletes = true, true, PropagateDeletes }},
 	{name: "kept deletions are propagated", policy: func(p *Policy) { p.Deletes = PropagateDeletes }},
 }
 

@@ -31,6 +31,9 @@ type setup struct {
 	brake      string
 	foreign    ConflictMode
 	drift      ConflictMode
+	bulk       bool // the destination takes many deletions at once
+	trash      bool // what is deleted goes to a trash
+	copies     bool // the destination copies within itself
 }
 
 // An event happens before a pass begins (call 0) or when that pass makes its
@@ -179,6 +182,7 @@ func drawPlan(seed uint64, often ...eventKind) plan {
 		p.events = append(p.events, e)
 	}
 	p.sort()
+	p.setup.bulk, p.setup.trash, p.setup.copies = chance(60), chance(35), chance(70)
 	return p
 }
 

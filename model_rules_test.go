@@ -91,9 +91,10 @@ func (s *simulation) removed(h *simStore, before *destinationVersion, late bool)
 		s.moved, s.disturbed[before.key] = true, s.clock
 	}
 	history := s.sources[side][before.key]
-	if s.excused(h.actor, before, late) {
+	if s.excusedDeletion(h.actor, before, late) {
 		return
 	}
+	s.checkTrashed(h.actor, before)
 	switch {
 	case s.plan.setup.deletes == KeepDeleted:
 		s.violated("%s deleted %q, which the policy keeps", h.actor, before.key)

@@ -29,6 +29,8 @@ func (m *modelRunner) shrink(p plan) plan {
 		func(s *setup) { s.brake = "off" },
 		func(s *setup) { s.foreign = Report },
 		func(s *setup) { s.drift = Report },
+		func(s *setup) { s.bulk = false },
+		func(s *setup) { s.trash = false },
 	} {
 		q := p
 		if simpler(&q.setup); fails(q) {

@@ -77,6 +77,7 @@ func (h *simStore) Stat(ctx context.Context, key string) (o backend.Object, err 
 	err = h.do(ctx, "stat", key, func(verdictOf) (err error) {
 		o, err = h.Store.Stat(ctx, key)
 		h.describe(&o)
+		h.looked(o)
 		return err
 	})
 	if err != nil {
@@ -148,6 +149,11 @@ func (h *simStore) Put(ctx context.Context, key string, body backend.Body, opts 
 			return fmt.Errorf("put %q: %w", key, err)
 		}
 		apply := func(late bool) error {
+			if inModelTrash(key) {
+				var err error
+				o, err = h.Store.Put(context.Background(), key, backend.Bytes(data), opts)
+				return err
+			}
 			before := h.sim.destination[key]
 			stored, err := h.Store.Put(context.Background(), key, backend.Bytes(data), opts)
 			if err != nil {
@@ -250,6 +256,7 @@ func (h *simStore) List(ctx context.Context, opts backend.ListOptions) iter.Seq2
 			last := len(page) < modelPage
 			for i := range page {
 				h.describe(&page[i])
+				h.looked(page[i])
 			}
 			page = h.hide(page, &shown)
 			if len(page) > 0 && !yield(page, nil) || last {

@@ -37,6 +37,8 @@ type simulation struct {
 	written     []*destinationVersion // by the policy and its twin
 	shown       map[string]int        // the newest index since the key was last absent
 	disturbed   map[string]int        // when somebody else last changed the key at the destination
+	looks       map[string][]int      // when the pass under test was told the destination's tag of a key
+	trashed     map[string]*destinationVersion
 	clock       int
 	ledgers     map[string][]ledger.Entry // by the bytes of the files
 
@@ -78,6 +80,7 @@ func newSimulation(p plan, m mutant, dir string) *simulation {
 		plan: p, mutant: m, dir: dir,
 		stores: map[string]*memory.Store{}, sources: map[string]map[string]*sourceHistory{},
 		destination: map[string]*destinationVersion{}, byTag: map[backend.Tag]*destinationVersion{},
+		trashed: map[string]*destinationVersion{}, looks: map[string][]int{},
 		shown: map[string]int{}, disturbed: map[string]int{}, known: map[string]map[string]bool{}, passBegan: map[string]int{},
 		outages: map[string]int{}, ledgers: map[string][]ledger.Entry{}, forbidden: map[string]string{}, tagsRead: map[string]backend.Tag{},
 	}
@@ -89,6 +92,13 @@ func newSimulation(p plan, m mutant, dir string) *simulation {
 			}
 			if !p.setup.conditions {
 				b.Put, b.Delete, b.Complete = backend.Conditions{}, backend.Conditions{}, backend.Conditions{}
+				b.BulkDelete, b.Copy = backend.Conditions{}, backend.Conditions{}
+			}
+			if !p.setup.bulk {
+				b.MaxBulkDelete = 0
+			}
+			if !p.setup.copies {
+				b.MaxCopy = 1
 			}
 			if !p.setup.markers {
 				b.MaxMetadata = 20
@@ -142,6 +152,7 @@ func (s *simulation) open(state string) *Replicator {
 	r.durability = "none"
 	r.shards = 1 + int(s.plan.seed%3) // calls are few, and not all to go into splitting
 	r.again = retrier{attempts: 3, first: time.Millisecond}
+	r.batching = batching{from: 1, heads: 1 + int(s.plan.seed%4), pages: 1 + int(s.plan.seed%3)}
 	return r
 }
 
@@ -157,6 +168,9 @@ func (s *simulation) policy(id, actor string) Policy {
 		Deletes:             s.plan.setup.deletes, MaxDelete: s.plan.setup.brake,
 		Foreign: s.plan.setup.foreign, Drift: s.plan.setup.drift,
 		Concurrency: s.plan.setup.workers,
+	}
+	if s.plan.setup.trash {
+		p.TrashPrefix = modelTrash
 	}
 	if s.mutant.policy != nil && actor == modelPolicy {
 		s.mutant.policy(&p)
@@ -174,6 +188,7 @@ func (s *simulation) runPass(opts ...SyncOption) (SyncResult, error) {
 	defer cancel()
 	s.cancel, s.gated, s.stopped, s.killed, s.moved = cancel, true, false, false, false
 	s.deleted, s.audited = nil, map[string]bool{}
+	clear(s.looks)
 	forced := opts
 	if s.mutant.force {
 		forced = []SyncOption{ForceDeletes()}
@@ -231,6 +246,7 @@ func (s *simulation) run() string {
 	if s.violation == "" {
 		s.heal()
 	}
+	s.checkTrash()
 	return s.violation
 }
 

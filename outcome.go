@@ -23,6 +23,7 @@ type outcome struct {
 	forget bool          // the entry is to be removed
 	// deleted: the object was deleted at the destination, whatever came after.
 	deleted bool
+	trashed string // the key that it was moved to before
 	size    int64
 	err     error
 

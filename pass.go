@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/objrepl/replication/backend"
 	"github.com/objrepl/replication/internal/ledger"
 )
@@ -48,6 +50,9 @@ type pass struct {
 	full     atomic.Int64 // objects in a row that found the store full
 	parts    partsConfig
 	guards   *guards
+	batching batching
+	started  time.Time
+	trash    *trash // nil where what is deleted is gone; set before the deletions
 
 	operation  string        // begins the names of this pass's writes
 	operations atomic.Int64  // numbers them
@@ -67,7 +72,7 @@ func (p *pass) nextOperation() string {
 
 // run does the pass. The result is true whatever the error.
 func (p *pass) run(ctx context.Context) (SyncResult, error) {
-	started := time.Now()
+	p.started = time.Now()
 	p.keep = context.WithoutCancel(ctx)
 	ctx, p.stop = context.WithCancelCause(ctx)
 	defer p.stop(nil)
@@ -88,10 +93,10 @@ func (p *pass) run(ctx context.Context) (SyncResult, error) {
 		err = cause // what stopped the pass, not the cancelled calls it left
 	}
 	err = errors.Join(err, p.failures.close())
-	return p.finish(started, err)
+	return p.finish(err)
 }
 
-func (p *pass) finish(started time.Time, err error) (SyncResult, error) {
+func (p *pass) finish(err error) (SyncResult, error) {
 	r := SyncResult{
 		PolicyID:   p.policy.ID,
 		Synced:     p.result.synced.Load(),
@@ -100,7 +105,7 @@ func (p *pass) finish(started time.Time, err error) (SyncResult, error) {
 		Failed:     p.failures.count(),
 		Special:    p.result.special.Load(),
 		BytesTotal: p.result.bytes.Load(),
-		Duration:   time.Since(started),
+		Duration:   time.Since(p.started),
 	}
 	r.Skipped = p.result.unchanged.Load() + r.Special
 	r.Errors, r.FailuresFile = p.failures.summary()
@@ -167,18 +172,22 @@ func (p *pass) deleteAll(ctx context.Context, seen *scanned) error {
 	if err := p.mayDelete(seen, deletes); err != nil {
 		return err
 	}
-	keep := p.checkpoints()
+	if err := p.openTrash(ctx); err != nil {
+		return err
+	}
+	failures := p.failures.count()
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(lanes)
 	for _, d := range seen.deletions {
-		p.pool.run(ctx, window, deleteDecisions(d), func(dec decision) outcome {
-			return p.finishOne(ctx, dec, p.settle(ctx, func() outcome {
-				return p.remove(ctx, keptDeletion{dec.key, string(dec.destination.Tag), dec.entry.DestinationTag})
-			}))
-		}, keep.collect)
-		if d.err != nil {
-			return errors.Join(d.err, keep.close())
+		if d.count > 0 {
+			group.Go(func() error { return p.deleteKept(groupCtx, d) })
 		}
 	}
-	return keep.close()
+	err := group.Wait()
+	if err == nil && ctx.Err() == nil && p.failures.count() == failures {
+		err = p.closeTrash()
+	}
+	return err
 }
 
 // compact keeps the ledger quick to read. A damaged part that only this finds

@@ -46,6 +46,25 @@ func (p *pool) close() {
 	p.wait.Wait()
 }
 
+// each calls f in the workers, once for each of the indexes, and returns when
+// all calls have ended. After ctx has ended no further one begins. It is not to
+// be called by a worker.
+func (p *pool) each(ctx context.Context, indexes []int, f func(i int)) {
+	var calls sync.WaitGroup
+	for _, i := range indexes {
+		if ctx.Err() != nil {
+			break
+		}
+		calls.Add(1)
+		p.queue <- &task{done: make(chan struct{}), work: func(decision) outcome {
+			defer calls.Done()
+			f(i)
+			return outcome{}
+		}}
+	}
+	calls.Wait()
+}
+
 // run works on decisions and collects their outcomes in the order of the
 // decisions, which is the order that the ledger is written in. At most ahead of
 // them are between the oldest unsettled and the newest. It returns when the

@@ -147,6 +147,7 @@ type shardPlan struct {
 	counts   map[Reason]*PlanCount
 	items    []PlanItem
 	deletes  int64 // that the brake counts
+	batched  int64 // of them, those that go out among others
 	copying  PlanRequests
 	deleting PlanRequests
 }
@@ -155,7 +156,7 @@ func (p *planner) run(ctx context.Context) error {
 	p.known, p.asks = p.guards.remembered()
 	if p.asks { // a pass would ask; until then its driver is believed
 		p.known = p.known.with(answers{
-			Put: guard{answerHonoured, answerHonoured}, Delete: guard{Match: answerHonoured},
+			Put: guard{answerHonoured, answerHonoured}, Delete: guard{Match: answerHonoured}, Bulk: guard{Match: answerHonoured},
 		})
 	}
 	seen, err := p.walk(ctx, func(int) visit {
@@ -173,6 +174,7 @@ func (p *planner) run(ctx context.Context) error {
 	totals := map[Reason]*PlanCount{}
 	for _, s := range p.shards {
 		deletes += s.deletes
+		s.deleting.add(p.batchRequests(s.batched))
 		plan.Items = append(plan.Items, s.items[:min(len(s.items), maxPlanItems-len(plan.Items))]...)
 		for reason, c := range s.counts {
 			if t, ok := totals[reason]; ok {
@@ -190,6 +192,7 @@ func (p *planner) run(ctx context.Context) error {
 	}
 	if deletes > 0 {
 		plan.HeldBack = p.mayDelete(seen, deletes)
+		p.shards[0].deleting.add(p.trashListing())
 	}
 	p.estimate()
 	return nil
@@ -205,7 +208,12 @@ func (p *planner) shard(d *detector, s *shardPlan) error {
 		item := p.explain(dec)
 		if dec.verdict == verdictDelete && item.Action != ActionKeep {
 			s.deletes++
-			s.deleting.add(p.deletionRequests(dec, item))
+			if p.batched(item) {
+				s.batched++
+			} else {
+				s.deleting.add(p.deletionRequests(dec, item))
+			}
+			s.deleting.add(p.trashRequests(item))
 		} else {
 			s.copying.add(p.copyRequests(dec, item))
 		}
@@ -268,6 +276,7 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 		Copy               total        `json:"copy"`
 		Look               total        `json:"look"`
 		Delete             total        `json:"delete"`
+		Trash              total        `json:"trash,omitzero"`
 		Fail               total        `json:"fail"`
 		Reasons            []PlanCount  `json:"reasons"`
 		Items              []PlanItem   `json:"items"`
@@ -278,7 +287,7 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 		DurationMS         int64        `json:"duration_ms"`
 	}{
 		p.PolicyID, true, p.Listed, p.Unchanged, p.Known,
-		of(ActionCopy), of(ActionLook), of(ActionDelete), of(ActionFail),
+		of(ActionCopy), of(ActionLook), of(ActionDelete), of(ActionTrash), of(ActionFail),
 		append([]PlanCount{}, p.Reasons...), append([]PlanItem{}, p.Items...), held, p.DestinationMissing,
 		p.Requests, cost{"USD", p.SourceCost, p.DestinationCost}, p.Duration.Milliseconds(),
 	})

@@ -17,6 +17,8 @@ const (
 	ActionLook Action = "look"
 	// ActionDelete: deleted at the destination.
 	ActionDelete Action = "delete"
+	// ActionTrash: moved to the trash at the destination.
+	ActionTrash Action = "trash"
 	// ActionKeep: left at the destination although it is gone at the source.
 	ActionKeep Action = "keep"
 	// ActionForget: taken out of the ledger, and nothing else.
@@ -52,8 +54,12 @@ const (
 	ReasonDrift Reason = "drift"
 	// ReasonBlocked: fails, since something at the destination is no object.
 	ReasonBlocked Reason = "blocked_at_destination"
+	// ReasonInTrash: fails, since its key at the destination is in the trash.
+	ReasonInTrash Reason = "key_in_trash"
 	// ReasonGone: deleted, since the source has it no more.
 	ReasonGone Reason = "gone_at_source"
+	// ReasonGoneTrash: moved to the trash, since the source has it no more.
+	ReasonGoneTrash Reason = "gone_at_source_to_trash"
 	// ReasonGoneDrift: looked at, since the source has it no more and the
 	// destination another version; deleted only if it is the policy's own.
 	ReasonGoneDrift Reason = "gone_at_source_and_drift"
@@ -70,8 +76,8 @@ const (
 )
 
 var reasons = []Reason{
-	ReasonNew, ReasonChanged, ReasonLost, ReasonUnproven, ReasonStamp, ReasonUnknown, ReasonDrift, ReasonBlocked,
-	ReasonGone, ReasonGoneDrift, ReasonKept, ReasonGoneBoth, ReasonSpecial, ReasonUnreadable,
+	ReasonNew, ReasonChanged, ReasonLost, ReasonUnproven, ReasonStamp, ReasonUnknown, ReasonDrift, ReasonBlocked, ReasonInTrash,
+	ReasonGone, ReasonGoneTrash, ReasonGoneDrift, ReasonKept, ReasonGoneBoth, ReasonSpecial, ReasonUnreadable,
 }
 
 // explain says what the workers of a pass would make of a decision, as far as
@@ -89,6 +95,8 @@ func (p *pass) actionFor(dec decision) (Action, Reason) {
 	switch dec.verdict {
 	case verdictCopy:
 		switch {
+		case p.refuseTrash(dec.key) != nil:
+			return ActionFail, ReasonInTrash
 		case dec.hasDestination:
 			return ActionCopy, ReasonChanged
 		case dec.known:
@@ -114,6 +122,8 @@ func (p *pass) actionFor(dec decision) (Action, Reason) {
 			return ActionKeep, ReasonKept
 		case string(dec.destination.Tag) != dec.entry.DestinationTag:
 			return ActionLook, ReasonGoneDrift
+		case p.policy.TrashPrefix != "":
+			return ActionTrash, ReasonGoneTrash
 		}
 		return ActionDelete, ReasonGone
 	case verdictForget:

@@ -54,6 +54,12 @@ type Policy struct {
 	// the policy knows, "500" a number of objects, "off" no brake. Empty is the
 	// default, 25% and more than 100 objects.
 	MaxDelete string
+	// TrashPrefix, unless empty, has the destination's objects moved instead of
+	// deleted, within its store: to TrashPrefix, the start of the pass as
+	// 20060102T150405Z in UTC, a slash, and the key below DestinationPrefix.
+	// Nothing under it is looked at, replicated to or ever deleted by the
+	// policy. Policies that share a store should each have one of their own.
+	TrashPrefix string
 	// Foreign says what to do where an object of somebody else stands at the
 	// destination under a key of the source.
 	Foreign ConflictMode

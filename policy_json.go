@@ -29,6 +29,7 @@ type wirePolicy struct {
 	Encryption           Encryption   `json:"encryption,omitzero"`
 	Deletes              DeleteMode   `json:"deletes"`
 	MaxDelete            string       `json:"max_delete,omitempty"`
+	TrashPrefix          string       `json:"trash_prefix,omitempty"`
 	Foreign              ConflictMode `json:"foreign"`
 	Drift                ConflictMode `json:"drift"`
 	Bandwidth            int64        `json:"bandwidth,omitempty"`
@@ -49,7 +50,7 @@ func wireForm(p Policy) wirePolicy {
 		Include: p.Include, Exclude: p.Exclude,
 		CheckInterval: int64(p.CheckInterval), Enabled: p.Enabled,
 		Mode: p.Mode, Encryption: p.Encryption,
-		Deletes: p.Deletes, MaxDelete: p.MaxDelete, Foreign: p.Foreign, Drift: p.Drift,
+		Deletes: p.Deletes, MaxDelete: p.MaxDelete, TrashPrefix: p.TrashPrefix, Foreign: p.Foreign, Drift: p.Drift,
 		Bandwidth: p.Bandwidth, Concurrency: p.Concurrency,
 	}
 }

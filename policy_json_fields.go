@@ -24,6 +24,7 @@ var policyFields = map[string]func(*policyDecoder, json.RawMessage) error{
 	"encryption":             readEncryption,
 	"deletes":                func(d *policyDecoder, raw json.RawMessage) error { return jsonEnum(raw, &d.Deletes) },
 	"max_delete":             field(jsonString, func(d *policyDecoder) *string { return &d.MaxDelete }),
+	"trash_prefix":           field(jsonString, func(d *policyDecoder) *string { return &d.TrashPrefix }),
 	"foreign":                func(d *policyDecoder, raw json.RawMessage) error { return jsonEnum(raw, &d.Foreign) },
 	"drift":                  func(d *policyDecoder, raw json.RawMessage) error { return jsonEnum(raw, &d.Drift) },
 	"bandwidth":              field(jsonSize, func(d *policyDecoder) *int64 { return &d.Bandwidth }),

@@ -66,6 +66,9 @@ func (p Policy) summary() string {
 	if p.MaxDelete != "" {
 		fmt.Fprintf(&b, ", max delete %q", p.MaxDelete)
 	}
+	if p.TrashPrefix != "" {
+		fmt.Fprintf(&b, ", trash %q", p.TrashPrefix)
+	}
 	if p.Bandwidth != 0 {
 		fmt.Fprintf(&b, ", bandwidth %s", formatSize(p.Bandwidth))
 	}

@@ -45,6 +45,7 @@ func (p Policy) validate(resolve func(name string) (backend.Schema, map[string]s
 	if strings.HasPrefix(p.DestinationPrefix, "/") && p.DestinationPrefix != "/" {
 		f.addf("destination_prefix", `begins with a slash, which stands for no prefix only on its own; write %.80q`, strings.TrimLeft(p.DestinationPrefix, "/"))
 	}
+	f.add("trash_prefix", p.checkTrashPrefix())
 	f.add("include", checkGlobs(p.Include))
 	f.add("exclude", checkGlobs(p.Exclude))
 	f.add("check_interval", checkInterval(p.CheckInterval))

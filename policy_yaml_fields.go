@@ -71,6 +71,7 @@ func (r *yamlReader) readPolicy(n *yaml.Node, index int, out *policyFile) {
 		"exclude":          r.textsInto(&p.Exclude),
 		"deletes":          r.enumInto(&p.Deletes),
 		"max_delete":       r.textInto(&p.MaxDelete),
+		"trash_prefix":     r.textInto(&p.TrashPrefix),
 		"foreign":          r.enumInto(&p.Foreign),
 		"drift":            r.enumInto(&p.Drift),
 		"bandwidth":        func(n *yaml.Node, at yamlPlace) { p.Bandwidth = r.number(n, at, ParseSize) },

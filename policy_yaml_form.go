@@ -20,6 +20,7 @@ type yamlPolicy struct {
 	Exclude       []yamlText     `yaml:"exclude,omitempty"`
 	Deletes       DeleteMode     `yaml:"deletes"`
 	MaxDelete     yamlText       `yaml:"max_delete,omitempty"`
+	TrashPrefix   yamlText       `yaml:"trash_prefix,omitempty"`
 	Foreign       ConflictMode   `yaml:"foreign"`
 	Drift         ConflictMode   `yaml:"drift"`
 	Bandwidth     string         `yaml:"bandwidth,omitempty"`
@@ -67,7 +68,7 @@ func yamlForm(p Policy) yamlPolicy {
 		Enabled:     p.Enabled, Mode: p.Mode,
 		Encryption: yamlEncryption{layer(p.Encryption.Backend), layer(p.Encryption.Source), layer(p.Encryption.Destination)},
 		Include:    yamlTexts(p.Include), Exclude: yamlTexts(p.Exclude),
-		Deletes: p.Deletes, MaxDelete: yamlText(p.MaxDelete), Foreign: p.Foreign, Drift: p.Drift,
+		Deletes: p.Deletes, MaxDelete: yamlText(p.MaxDelete), TrashPrefix: yamlText(p.TrashPrefix), Foreign: p.Foreign, Drift: p.Drift,
 		Concurrency: p.Concurrency,
 	}
 	if p.CheckInterval != 0 {

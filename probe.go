@@ -19,7 +19,8 @@ import (
 //
 // Of a store that honours everything it takes 4 PUT and 2 DELETE to ask about
 // objects. About uploads in parts it takes 2 PUT, an upload of one part, 3
-// attempts to complete it, and 1 DELETE.
+// attempts to complete it, and 1 DELETE; about deletions in bulk 2 PUT and 2 of
+// these.
 type conditionProbe struct {
 	*endpoint
 	again retrier
@@ -77,7 +78,7 @@ func (p *conditionProbe) objects(ctx context.Context) (a answers, err error) {
 		}
 	}
 	if a.Delete.Match == "" {
-		a.Delete.Match, err = p.deletes(ctx)
+		a.Delete.Match, err = p.deletes(ctx, p.delete)
 	}
 	return a, err
 }
@@ -101,6 +102,28 @@ func (p *conditionProbe) parts(ctx context.Context, put guard) (a answers, err e
 	if a.Complete.Match == answerHonoured {
 		a.Complete.Match, err = p.holds(ctx, p.complete, backend.Condition{Match: p.current})
 	}
+	return a, err
+}
+
+// inBulk asks about DeleteMany, of a store whose Put is known.
+func (p *conditionProbe) inBulk(ctx context.Context, put guard) (a answers, err error) {
+	a.Bulk = conditionsOf(p.props).bulk
+	bulk, ok := backend.As[backend.BulkDeleter](p.Backend)
+	if !ok || a.Bulk.Match != "" {
+		return a, nil
+	}
+	if err := p.twoVersions(ctx, &put); err != nil {
+		return a, err
+	}
+	a.Bulk.Match, err = p.deletes(ctx, func(ctx context.Context, tag backend.Tag) error {
+		err := p.again.call(ctx, func() error {
+			return bulk.DeleteMany(ctx, []backend.Deletion{{Key: p.key, IfMatch: tag}})[0]
+		})
+		if err == nil || absent(err) {
+			p.there = false
+		}
+		return err
+	})
 	return a, err
 }
 
@@ -184,12 +207,12 @@ func answerOf(err error) (answer, error) {
 }
 
 // deletes asks whether a deletion keeps to the version that it names.
-func (p *conditionProbe) deletes(ctx context.Context) (answer, error) {
-	a, err := p.heed(p.delete(ctx, p.first))
+func (p *conditionProbe) deletes(ctx context.Context, remove func(context.Context, backend.Tag) error) (answer, error) {
+	a, err := p.heed(remove(ctx, p.first))
 	if err != nil || a != answerHonoured {
 		return a, err
 	}
-	err = p.delete(ctx, p.current)
+	err = remove(ctx, p.current)
 	if err == nil || absent(err) { // or the answer of an attempt was lost
 		return answerHonoured, nil
 	}

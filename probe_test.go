@@ -386,9 +386,10 @@ func TestNoFailureThatPassesChangesAnAnswer(t *testing.T) {
 					}
 					return answerHonoured
 				}
+				bulk := guard{Absent: answerNone, Match: answerHonoured}
 				require.Equal(t, conditions{
 					put: guard{is(putAbsent), is(putMatch)}, delete: guard{answerNone, is(deleteMatch)},
-					complete: guard{is(completeAbsent), is(completeMatch)},
+					complete: guard{is(completeAbsent), is(completeMatch)}, bulk: bulk,
 				}, got, "%s, call %d, applied %v", name, failing, applied)
 				if !begun { // whose upload nobody knows of
 					w.requireNoProbe()

@@ -38,6 +38,7 @@ type answers struct {
 	Put      guard     `json:"put,omitzero"`
 	Delete   guard     `json:"delete,omitzero"`
 	Complete guard     `json:"complete,omitzero"`
+	Bulk     guard     `json:"bulk_delete,omitzero"`
 }
 
 // fresh reports whether the answers still hold.
@@ -52,6 +53,7 @@ type probeFile struct {
 	Location string     `json:"location"`
 	Objects  answers    `json:"objects,omitzero"`
 	Parts    answers    `json:"parts,omitzero"`
+	Bulk     answers    `json:"bulk,omitzero"`
 	Left     []leftover `json:"left,omitempty"`
 }
 

@@ -18,7 +18,7 @@ func (p *pass) finishOne(ctx context.Context, d decision, out outcome) outcome {
 		p.progress.deleted.Add(1)
 		p.record(ctx, AuditRecord{
 			Action: AuditObjectDeleted, Key: p.destination.key(d.key),
-			DestinationTag: string(d.destination.Tag),
+			DestinationTag: string(d.destination.Tag), TrashKey: out.trashed,
 		})
 	}
 	if out.kind == outcomeFailed && ctx.Err() != nil {

@@ -8,10 +8,31 @@ import (
 	"github.com/objrepl/replication/backend"
 )
 
+// A removal is the work of deleting one object at the destination.
+type removal struct {
+	keptDeletion
+	trashed string // the key of its copy in the trash, once that is acknowledged
+}
+
+func (r *removal) tag() backend.Tag { return backend.Tag(r.Tag) }
+
+func (r *removal) decision() decision {
+	d := decision{verdict: verdictDelete, key: r.Key}
+	d.destination.Tag, d.entry.DestinationTag = r.tag(), r.LedgerTag
+	return d
+}
+
+// removeSingly does a removal, through an outage if need be, and counts it.
+func (p *pass) removeSingly(ctx context.Context, r *removal) outcome {
+	out := p.settle(ctx, func() outcome { return p.remove(ctx, r) })
+	out.trashed = r.trashed
+	return p.finishOne(ctx, r.decision(), out)
+}
+
 // remove deletes one object at the destination that is gone from the source,
 // and then looks at the source once more.
-func (p *pass) remove(ctx context.Context, k keptDeletion) outcome {
-	tag := backend.Tag(k.Tag)
+func (p *pass) remove(ctx context.Context, k *removal) outcome {
+	tag := k.tag()
 	key := p.destination.key(k.Key)
 	if k.Tag != k.LedgerTag {
 		ours, err := p.stillOurs(ctx, key, tag)
@@ -36,15 +57,26 @@ func (p *pass) remove(ctx context.Context, k keptDeletion) outcome {
 			return failed(p.source.wrap(err))
 		}
 	}
+	// The copy is there before the object goes, never the other way round.
+	switch err := p.toTrash(ctx, k); {
+	case absent(err):
+		return p.lookAfterDelete(ctx, k.Key)
+	case errors.Is(err, backend.ErrPrecondition):
+		return failed(errMovedBeforeDeletion)
+	case err != nil:
+		return failed(p.destination.wrap(fmt.Errorf("move to the trash under trash_prefix %q: %w", p.policy.TrashPrefix, err)))
+	}
 	err := p.again.call(ctx, func() error { return p.deleteTag(ctx, key, tag) })
 	switch {
 	case err == nil, absent(err), p.goneAnyway(ctx, key, err):
 		return p.lookAfterDelete(ctx, k.Key)
 	case errors.Is(err, backend.ErrPrecondition):
-		return failed(fmt.Errorf("%w between listing and deletion; it was left alone, and the next pass looks again", ErrDrift))
+		return failed(errMovedBeforeDeletion)
 	}
 	return failed(p.destination.wrap(err))
 }
+
+var errMovedBeforeDeletion = fmt.Errorf("%w between listing and deletion; it was left alone, and the next pass looks again", ErrDrift)
 
 // goneAnyway looks whether an object is gone although its deletion failed: the
 // answer of an attempt was lost, and the next one found nothing to delete.

@@ -102,6 +102,9 @@ func (a *asker) read() (*backend.Object, string, error) {
 	for len(a.keys) > 0 {
 		key := a.keys[0]
 		a.keys = a.keys[1:]
+		if a.endpoint.hides(a.endpoint.key(key)) {
+			continue
+		}
 		var o backend.Object
 		err := a.pass.again.call(a.ctx, func() (err error) {
 			o, err = a.endpoint.Stat(a.ctx, a.endpoint.key(key))

@@ -29,6 +29,7 @@ type Replicator struct {
 	memory   *semaphore.Weighted
 	again    retrier
 	shards   int // of a pass, at most
+	batching batching
 	// durability of the ledger: "full", but for tests that cut no power.
 	durability string
 
@@ -63,7 +64,7 @@ func open(opts []Option) (*Replicator, error) {
 	for _, opt := range opts {
 		errs = append(errs, opt(&c))
 	}
-	r := &Replicator{config: c, file: map[string]Policy{}, memory: semaphore.NewWeighted(c.memory), again: defaultRetrier, shards: shardsWanted, durability: "full"}
+	r := &Replicator{config: c, file: map[string]Policy{}, memory: semaphore.NewWeighted(c.memory), again: defaultRetrier, shards: shardsWanted, batching: defaultBatching, durability: "full"}
 	file, err := r.readPolicyFile()
 	errs = append(errs, err)
 	r.registry, err = newRegistry([]backend.Driver{local.Driver, memory.New()}, c.drivers, r.config.backends)

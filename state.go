@@ -43,7 +43,7 @@ func (r *Replicator) takeLedger(ctx context.Context, id string, state *policySta
 	if err := l.Take(ctx, thisProcess().String()); err != nil {
 		return nil, err
 	}
-	if err := sweepState(ctx, scratch, state); err != nil {
+	if err := sweepState(ctx, scratch, state); err != nil && ctx.Err() == nil {
 		r.config.logger.Warn("could not sweep leftovers of interrupted passes", "policy", id, "error", err)
 	}
 	return l, nil

@@ -157,6 +157,10 @@ func (r *Replicator) newPass(ctx context.Context, p Policy, options syncOptions,
 		return nil, err
 	}
 	accept := func(key string) bool { return !isProbe(key) && wanted(key) }
+	if err := p.checkTrash(source, destination); err != nil {
+		return nil, err
+	}
+	destination.trash = p.TrashPrefix
 	brake, err := parseBrake(p.MaxDelete)
 	if err != nil {
 		return nil, err
@@ -179,6 +183,7 @@ func (r *Replicator) newPass(ctx context.Context, p Policy, options syncOptions,
 		moved: pass.moved,
 	}
 	pass.parts = r.newPartsConfig(destination, dir, pass.workers)
+	pass.batching = r.batching
 	if p.Bandwidth > 0 {
 		pass.reader.limit = rate.NewLimiter(rate.Limit(p.Bandwidth), int(min(max(p.Bandwidth/10, 4<<10), 1<<20)))
 	}

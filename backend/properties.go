@@ -21,6 +21,14 @@ type Properties struct {
 	Delete   Conditions
 	Complete Conditions // of PartUpload.Complete
 
+	// The conditions that a BulkDeleter honours, and how many deletions it takes
+	// at once; 0 is none, as of a store that is no BulkDeleter.
+	BulkDelete    Conditions
+	MaxBulkDelete int
+	// The conditions that a Copier honours on the target, and the largest
+	// object that it copies, in bytes; 0 is no limit.
+	Copy    Conditions
+	MaxCopy int64
 	// Varies: one driver, many servers, and not all of them honour the
 	// conditions above: some ignore one without a word. The engine asks the
 	// server at hand before it relies on one. Whoever else does so has to ask

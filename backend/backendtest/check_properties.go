@@ -19,6 +19,7 @@ func checkProperties(_ context.Context, e *env) error {
 	switch {
 	case p.Location != again.Location || p.Ordered != again.Ordered || p.StartAfter != again.StartAfter ||
 		p.Varies != again.Varies || p.Put != again.Put || p.Delete != again.Delete || p.Complete != again.Complete || p.Parts != again.Parts || p.MaxPut != again.MaxPut ||
+		p.BulkDelete != again.BulkDelete || p.MaxBulkDelete != again.MaxBulkDelete || p.Copy != again.Copy || p.MaxCopy != again.MaxCopy ||
 		p.UnknownSize != again.UnknownSize || p.MaxMetadata != again.MaxMetadata || p.ListsSpecial != again.ListsSpecial:
 		return ruleProperties.broken("properties: got two different answers, want one")
 	case p.MaxPut < 0 || p.MaxMetadata < 0:
@@ -29,8 +30,10 @@ func checkProperties(_ context.Context, e *env) error {
 		return ruleDeclared.broken("got StartAfter without Ordered; want an order to start in")
 	case p.Varies && p.Location == "":
 		return ruleDeclared.broken("got Varies without a Location; want one, to keep the server's answers under")
-	case p.Delete.IfAbsent:
-		return ruleDeclared.broken("got Delete.IfAbsent; want false, since there is nothing to delete then")
+	case p.Delete.IfAbsent, p.BulkDelete.IfAbsent:
+		return ruleDeclared.broken("got IfAbsent of a deletion; want false, since there is nothing to delete then")
+	case p.MaxBulkDelete < 0 || p.MaxCopy < 0:
+		return ruleDeclared.broken("got MaxBulkDelete %d, MaxCopy %d; want 0 or a limit", p.MaxBulkDelete, p.MaxCopy)
 	case p.Put.Local && !p.Put.IfAbsent && !p.Put.IfMatch, p.Delete.Local && !p.Delete.IfMatch:
 		return ruleDeclared.broken("got Local without a condition to qualify")
 	}

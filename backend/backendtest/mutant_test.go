@@ -21,6 +21,8 @@ type mutant struct {
 	list       func(ctx context.Context, o backend.ListOptions) iter.Seq2[[]backend.Object, error]
 	close      func() error
 	upload     func(opts *backend.PartsOptions, u *uploadMutant) // see mutants_parts_test.go
+	deleteMany func(ctx context.Context, d []backend.Deletion) []error
+	copy       func(ctx context.Context, from, to string, o backend.CopyOptions) (backend.Object, error)
 }
 
 func (m *mutant) Properties() backend.Properties {

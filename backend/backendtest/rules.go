@@ -60,6 +60,9 @@ const (
 	rulePartList     rule = "PartUpload.Parts: it returns what the store has, by number, as Put returned it"
 	rulePartGone     rule = "PartUpload: where the store no longer knows the upload, its methods fail with fs.ErrNotExist"
 	ruleComplete     rule = "PartUpload.Complete: it makes the parts one object, in the order of their numbers; one that the store does not have so fails with ErrChecksum and changes nothing"
+	ruleDeleteMany   rule = "BulkDeleter.DeleteMany: one error for each deletion, nil where the object is gone; one's failure does not keep the others from being deleted"
+	ruleCopy         rule = "Copier.Copy: the object with its metadata is under the other key as well; what becomes of one later does not show in the other"
+	ruleCopyFrom     rule = "Copier.Copy: any other version than FromMatch fails with ErrPrecondition, an absent one with fs.ErrNotExist, and changes nothing"
 	ruleAbort        rule = "PartUpload.Abort: it removes the upload and all its parts; one that is not there any more is aborted already"
 )
 

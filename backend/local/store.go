@@ -180,6 +180,7 @@ func (s *store) Properties() backend.Properties {
 		Put:          backend.Conditions{IfAbsent: true, IfMatch: true, Local: true},
 		Delete:       backend.Conditions{IfMatch: true, Local: true},
 		Complete:     backend.Conditions{IfAbsent: true, IfMatch: true, Local: true},
+		Copy:         backend.Conditions{IfAbsent: true, IfMatch: true, Local: true},
 		UnknownSize:  true,
 		CheckKey:     s.checkKey,
 		MaxMetadata:  maxMetadata,

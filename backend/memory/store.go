@@ -63,8 +63,12 @@ func NewBackend(opts ...Option) *Store {
 		Put:         backend.Conditions{IfAbsent: true, IfMatch: true},
 		Delete:      backend.Conditions{IfMatch: true},
 		Complete:    backend.Conditions{IfAbsent: true, IfMatch: true},
+		BulkDelete:  backend.Conditions{IfMatch: true},
+		Copy:        backend.Conditions{IfAbsent: true, IfMatch: true},
 		UnknownSize: true,
 		CheckKey:    checkKey,
+
+		MaxBulkDelete: maxBulkDelete,
 	}
 	for _, opt := range opts {
 		opt(s)

@@ -38,6 +38,7 @@ func open(s backend.Settings) (*s3proto.Store, error) {
 	return s3proto.NewStore(s3proto.Config{
 		Driver:   driverName,
 		Base:     &base,
+		Bucket:   s["bucket"],
 		Location: s3proto.Location(endpoint, s["bucket"]),
 		Sign: func(_ context.Context, req *http.Request) (*http.Request, error) {
 			return signer.SignV4(*req, accessKey, secretKey, "", region), nil

@@ -43,6 +43,7 @@ func open(ctx context.Context, s backend.Settings) (*s3proto.Store, error) {
 	return s3proto.NewStore(s3proto.Config{
 		Driver:    driverName,
 		Base:      base,
+		Bucket:    s["bucket"],
 		Location:  s3proto.Location(endpoint, s["bucket"]),
 		Sign:      signer.sign,
 		SignHint:  hintCredentials,

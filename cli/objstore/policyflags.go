@@ -15,6 +15,7 @@ func addRuleFlags(f *pflag.FlagSet, p *replication.Policy) {
 	f.StringArrayVar(&p.Exclude, "exclude", nil, "`GLOB` of the keys to leave out; repeatable")
 	f.TextVar(&p.Deletes, "deletes", p.Deletes, "`propagate|keep` what is gone from the source")
 	f.StringVar(&p.MaxDelete, "max-delete", "", "the delete `BRAKE`: 10%, 500 or off (default 25% and more than 100 objects)")
+	f.StringVar(&p.TrashPrefix, "trash-prefix", "", "move what is to be deleted below `PREFIX` in the destination's store instead, such as .trash/")
 	f.TextVar(&p.Foreign, "foreign", p.Foreign, "`report|overwrite` objects at the destination that others wrote")
 	f.TextVar(&p.Drift, "drift", p.Drift, "`report|overwrite` objects at the destination that others changed since")
 }
@@ -50,19 +51,20 @@ func (pf *policyFlags) add(f *pflag.FlagSet) {
 func (pf *policyFlags) apply(f *pflag.FlagSet, p *replication.Policy, a *app) {
 	g := pf.given
 	for name, set := range map[string]func(){
-		"prefix":      func() { p.SourcePrefix = g.SourcePrefix },
-		"dest-prefix": func() { p.DestinationPrefix = g.DestinationPrefix },
-		"interval":    func() { p.CheckInterval = g.CheckInterval },
-		"mode":        func() { p.Mode = g.Mode },
-		"include":     func() { p.Include = globs(g.Include) },
-		"exclude":     func() { p.Exclude = globs(g.Exclude) },
-		"deletes":     func() { p.Deletes = g.Deletes },
-		"max-delete":  func() { p.MaxDelete = g.MaxDelete },
-		"foreign":     func() { p.Foreign = g.Foreign },
-		"drift":       func() { p.Drift = g.Drift },
-		"disabled":    func() { p.Enabled = !pf.disabled },
-		"bandwidth":   func() { p.Bandwidth = int64(a.bandwidth) },
-		"concurrency": func() { p.Concurrency = a.concurrency },
+		"prefix":       func() { p.SourcePrefix = g.SourcePrefix },
+		"dest-prefix":  func() { p.DestinationPrefix = g.DestinationPrefix },
+		"interval":     func() { p.CheckInterval = g.CheckInterval },
+		"mode":         func() { p.Mode = g.Mode },
+		"include":      func() { p.Include = globs(g.Include) },
+		"exclude":      func() { p.Exclude = globs(g.Exclude) },
+		"deletes":      func() { p.Deletes = g.Deletes },
+		"max-delete":   func() { p.MaxDelete = g.MaxDelete },
+		"trash-prefix": func() { p.TrashPrefix = g.TrashPrefix },
+		"foreign":      func() { p.Foreign = g.Foreign },
+		"drift":        func() { p.Drift = g.Drift },
+		"disabled":     func() { p.Enabled = !pf.disabled },
+		"bandwidth":    func() { p.Bandwidth = int64(a.bandwidth) },
+		"concurrency":  func() { p.Concurrency = a.concurrency },
 	} {
 		if f.Changed(name) {
 			set()

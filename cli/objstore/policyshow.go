@@ -95,6 +95,7 @@ func showPolicy(ctx context.Context, t *table, p replication.Policy, r *replicat
 	t.field("mode", p.Mode.String())
 	t.field("deletes", p.Deletes.String())
 	t.field("max delete", p.MaxDelete)
+	t.field("trash prefix", p.TrashPrefix)
 	t.field("foreign", p.Foreign.String())
 	t.field("drift", p.Drift.String())
 	if p.Bandwidth > 0 {

@@ -46,7 +46,7 @@ func (s *Store) List(ctx context.Context, opts backend.ListOptions) iter.Seq2[[]
 			if len(objects) > 0 && !yield(objects, nil) {
 				return
 			}
-			if !got.truncated || opts.Until != "" && last > opts.Until || beyond(last, opts.Prefix) {
+			if !got.truncated || opts.Until != "" && last >= opts.Until || beyond(last, opts.Prefix) {
 				return
 			}
 			if got.token == "" || got.token == q.token && len(got.objects) == 0 {

@@ -17,6 +17,8 @@ type Config struct {
 	Driver string // its name, for errors
 	// Base is the URL of the bucket, in the path or in the host.
 	Base *url.URL
+	// Bucket is its name, or the ARN of an access point to it.
+	Bucket string
 	// Location is what Properties say, see Location.
 	Location string
 	// Sign signs a request that is complete but for the signature, whose
@@ -66,10 +68,15 @@ func NewStore(c Config) *Store {
 			Put:         backend.Conditions{IfAbsent: true, IfMatch: true},
 			Delete:      backend.Conditions{IfMatch: true},
 			Complete:    backend.Conditions{IfAbsent: true, IfMatch: true},
+			BulkDelete:  backend.Conditions{IfMatch: true},
 			MaxPut:      MaxPut,
 			Parts:       backend.PartLimits{Min: minPart, Max: maxPart, Count: maxParts},
 			CheckKey:    checkKey,
 			MaxMetadata: MaxMetadata,
+			// AWS honours a condition on each of many deletions, and on the
+			// target of a copy; MinIO and versitygw ignore either silently.
+			MaxBulkDelete: maxBulkDelete,
+			MaxCopy:       maxCopy,
 		},
 	}
 }
