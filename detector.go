@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -105,19 +106,25 @@ func (s *stream[T]) advance() error {
 // An objectReader yields what one side has, by key without the prefix, in
 // order; io.EOF after the last.
 type objectReader interface {
-	read() (*backend.Object, string, error)
+	read(context.Context) (*backend.Object, string, error)
 }
 
 // newDetector merges two listings and a ledger, restricted to the keys that
-// accept lets through.
-func newDetector(source, destination objectReader, cursor *ledger.Cursor, accept func(string) bool) *detector {
+// accept lets through. ctx is that of reading the ledger.
+func newDetector(ctx context.Context, source, destination objectReader, cursor *ledger.Cursor, accept func(string) bool) *detector {
 	acceptObject := func(o *backend.Object, key string) bool {
 		// No filter knows what is in a directory that could not be read.
 		return accept(key) || isGap(o, key)
 	}
+	objects := func(r objectReader) stream[*backend.Object] {
+		return stream[*backend.Object]{
+			read:   func() (*backend.Object, string, error) { return r.read(ctx) },
+			accept: acceptObject,
+		}
+	}
 	return &detector{
-		source:      stream[*backend.Object]{read: source.read, accept: acceptObject},
-		destination: stream[*backend.Object]{read: destination.read, accept: acceptObject},
+		source:      objects(source),
+		destination: objects(destination),
 		ledger: stream[ledger.Entry]{
 			read: func() (ledger.Entry, string, error) {
 				e, err := cursor.Next()

@@ -68,7 +68,7 @@ func detectGenerated(tb testing.TB, n int) (peak uint64) {
 	defer source.stop()
 	destination := startLister(tb.Context(), &endpoint{Backend: generated{n: n}}, shard{}, defaultRetrier, newOutage("", 0, slog.New(slog.DiscardHandler)))
 	defer destination.stop()
-	d := newDetector(source, destination, cursor, func(string) bool { return true })
+	d := newDetector(tb.Context(), source, destination, cursor, func(string) bool { return true })
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	d.tick = func() {
 		metrics.Read(sample)

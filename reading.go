@@ -195,7 +195,7 @@ func (c *reading) walkFrom(ctx context.Context, part shard, state *ledger.Ledger
 	destination := startLister(ctx, c.destination, part, c.again, c.outage)
 	defer destination.stop()
 
-	*d = *newDetector(source, destination, cursor, c.accept)
+	*d = *newDetector(ctx, source, destination, cursor, c.accept)
 	d.last, d.sourceGap, d.destinationGap = before.last, before.sourceGap, before.destinationGap
 	published := int64(0)
 	publish := func() {

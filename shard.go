@@ -139,7 +139,7 @@ func (p *pass) scanShardOnce(ctx context.Context, part shard, ahead int, kept []
 	destination := startLister(ctx, p.destination, part, p.again, p.outage)
 	defer destination.stop()
 
-	d := newDetector(source, destination, cursor, p.accept)
+	d := newDetector(ctx, source, destination, cursor, p.accept)
 	d.doubt = p.doubt.look.Load()
 	*counts = detected{}
 	published := detected{}
