@@ -106,7 +106,7 @@ func (s *stream[T]) advance() error {
 // An objectReader yields what one side has, by key without the prefix, in
 // order; io.EOF after the last.
 type objectReader interface {
-	read() (*backend.Object, string, error)
+	read(context.Context) (*backend.Object, string, error)
 }
 
 // newDetector merges two listings and a ledger, restricted to the keys that
@@ -116,9 +116,15 @@ func newDetector(ctx context.Context, source, destination objectReader, cursor *
 		// No filter knows what is in a directory that could not be read.
 		return accept(key) || isGap(o, key)
 	}
+	objects := func(r objectReader) stream[*backend.Object] {
+		return stream[*backend.Object]{
+			read:   func() (*backend.Object, string, error) { return r.read(ctx) },
+			accept: acceptObject,
+		}
+	}
 	return &detector{
-		source:      stream[*backend.Object]{read: source.read, accept: acceptObject},
-		destination: stream[*backend.Object]{read: destination.read, accept: acceptObject},
+		source:      objects(source),
+		destination: objects(destination),
 		ledger: stream[ledger.Entry]{
 			read: func() (ledger.Entry, string, error) {
 				e, err := cursor.Next(ctx)

@@ -86,8 +86,8 @@ func (l *lister) run(ctx context.Context, e *endpoint, part shard, again retrier
 }
 
 // read returns the next object and its key without the prefix, or io.EOF after
-// a listing that was complete.
-func (l *lister) read() (*backend.Object, string, error) {
+// a listing that was complete. It ends with the context of startLister.
+func (l *lister) read(context.Context) (*backend.Object, string, error) {
 	for l.next == len(l.page) {
 		page, ok := <-l.pages
 		if !ok {

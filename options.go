@@ -192,7 +192,8 @@ func WithConcurrency(n int) Option {
 
 // WithMemoryLimit bounds the bytes of object content that all passes together
 // hold in memory. The default is 32 MiB and the least 1 MiB. Listings, ledger
-// and connections come on top: some 40 MiB, whatever the number of objects.
+// and connections come on top: some 40 MiB, whatever the number of objects, and
+// more where keys are hundreds of bytes long.
 func WithMemoryLimit(bytes int64) Option {
 	return func(c *config) error {
 		if bytes < minMemory {

@@ -76,8 +76,8 @@ func (p *pass) replay(ctx context.Context) error {
 	for _, key := range keys {
 		wanted[key] = true
 	}
-	d := newDetector(ctx, &asker{ctx: ctx, pass: p, endpoint: p.source, keys: keys},
-		&asker{ctx: ctx, pass: p, endpoint: p.destination, keys: keys}, cursor,
+	d := newDetector(ctx, &asker{pass: p, endpoint: p.source, keys: keys},
+		&asker{pass: p, endpoint: p.destination, keys: keys}, cursor,
 		func(key string) bool { return wanted[key] })
 	d.tick = func() {}
 	keep := p.checkpoints()
@@ -92,13 +92,12 @@ func (p *pass) replay(ctx context.Context) error {
 
 // An asker is a listing of known keys, made by asking for each.
 type asker struct {
-	ctx      context.Context
 	pass     *pass
 	endpoint *endpoint
 	keys     []string
 }
 
-func (a *asker) read() (*backend.Object, string, error) {
+func (a *asker) read(ctx context.Context) (*backend.Object, string, error) {
 	for len(a.keys) > 0 {
 		key := a.keys[0]
 		a.keys = a.keys[1:]
@@ -106,8 +105,8 @@ func (a *asker) read() (*backend.Object, string, error) {
 			continue
 		}
 		var o backend.Object
-		err := a.pass.again.call(a.ctx, func() (err error) {
-			o, err = a.endpoint.Stat(a.ctx, a.endpoint.key(key))
+		err := a.pass.again.call(ctx, func() (err error) {
+			o, err = a.endpoint.Stat(ctx, a.endpoint.key(key))
 			return err
 		})
 		switch {

@@ -27,7 +27,7 @@ func probed(t require.TestingT, tb testing.TB, keys []string, prefix string) ([]
 		w.put(h, prefix+k, "")
 	}
 	e := newEndpoint(h, "source", "test", prefix)
-	splits, err := (&prober{ctx: tb.Context(), endpoint: e, again: defaultRetrier}).splits(shardsWanted)
+	splits, err := (&prober{endpoint: e, again: defaultRetrier}).splits(tb.Context(), shardsWanted)
 	require.NoError(t, err)
 	return splits, len(h.calls())
 }

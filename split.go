@@ -23,7 +23,7 @@ func (p *pass) split(ctx context.Context) ([]string, error) {
 	if n := p.ledger.Rows(); n > 0 {
 		return p.ledger.Splits(int(min(int64(p.shards), n/splitRows+1))), nil
 	}
-	splits, err := (&prober{ctx: ctx, endpoint: p.source, again: p.again}).splits(p.shards)
+	splits, err := (&prober{endpoint: p.source, again: p.again}).splits(ctx, p.shards)
 	return splits, p.source.wrap(err)
 }
 
@@ -32,7 +32,6 @@ func (p *pass) split(ctx context.Context) ([]string, error) {
 // keys share, where the last one lies, and then assumes that they spread evenly
 // over the characters that it has seen.
 type prober struct {
-	ctx      context.Context
 	endpoint *endpoint
 	again    retrier
 }
@@ -40,16 +39,16 @@ type prober struct {
 // top is greater than any character that a key goes on with.
 const top = string(utf8.MaxRune)
 
-func (p *prober) splits(n int) ([]string, error) {
-	page, err := p.page("")
+func (p *prober) splits(ctx context.Context, n int) ([]string, error) {
+	page, err := p.page(ctx, "")
 	if err != nil || len(page) == 0 {
 		return nil, err
 	}
 	first, last := page[0], page[len(page)-1]
-	if more, err := p.after(last); err != nil || !more {
+	if more, err := p.after(ctx, last); err != nil || !more {
 		return nil, err
 	}
-	shared, err := p.shared(first, last)
+	shared, err := p.shared(ctx, first, last)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +56,7 @@ func (p *prober) splits(n int) ([]string, error) {
 	if len(digits) < 2 {
 		return nil, nil
 	}
-	bound, err := p.lastBound(shared, digits)
+	bound, err := p.lastBound(ctx, shared, digits)
 	if err != nil {
 		return nil, err
 	}
@@ -65,20 +64,20 @@ func (p *prober) splits(n int) ([]string, error) {
 }
 
 // page returns the relative keys of the first page after a key.
-func (p *prober) page(after string) (keys []string, err error) {
-	err = p.again.call(p.ctx, func() error {
-		keys, err = p.ask(after)
+func (p *prober) page(ctx context.Context, after string) (keys []string, err error) {
+	err = p.again.call(ctx, func() error {
+		keys, err = p.ask(ctx, after)
 		return err
 	})
 	return keys, err
 }
 
-func (p *prober) ask(after string) ([]string, error) {
+func (p *prober) ask(ctx context.Context, after string) ([]string, error) {
 	opts := backend.ListOptions{Prefix: p.endpoint.prefix}
 	if after != "" {
 		opts.After = p.endpoint.key(after)
 	}
-	for page, err := range p.endpoint.List(p.ctx, opts) {
+	for page, err := range p.endpoint.List(ctx, opts) {
 		if err != nil {
 			return nil, err
 		}
@@ -92,14 +91,14 @@ func (p *prober) ask(after string) ([]string, error) {
 }
 
 // after reports whether there is any key after the given one.
-func (p *prober) after(key string) (bool, error) {
-	page, err := p.page(key)
+func (p *prober) after(ctx context.Context, key string) (bool, error) {
+	page, err := p.page(ctx, key)
 	return len(page) > 0, err
 }
 
 // shared returns the longest beginning that all keys have in common, between
 // nothing and what the first and a later key share.
-func (p *prober) shared(first, later string) (string, error) {
+func (p *prober) shared(ctx context.Context, first, later string) (string, error) {
 	common := 0
 	for common < len(first) && common < len(later) && first[common] == later[common] {
 		common++
@@ -111,7 +110,7 @@ func (p *prober) shared(first, later string) (string, error) {
 		if failure != nil || beginning == "" {
 			return true
 		}
-		beyond, err := p.after(beginning + top)
+		beyond, err := p.after(ctx, beginning+top)
 		failure = err
 		return !beyond
 	})
@@ -146,7 +145,7 @@ func alphabet(keys []string, from int) []byte {
 }
 
 // lastBound returns a key near the last one: shared and two characters more.
-func (p *prober) lastBound(shared string, digits []byte) (string, error) {
+func (p *prober) lastBound(ctx context.Context, shared string, digits []byte) (string, error) {
 	bound := shared
 	for range 2 {
 		var failure error
@@ -154,7 +153,7 @@ func (p *prober) lastBound(shared string, digits []byte) (string, error) {
 			if failure != nil {
 				return true
 			}
-			beyond, err := p.after(bound + string(digits[i]) + top)
+			beyond, err := p.after(ctx, bound+string(digits[i])+top)
 			failure = err
 			return !beyond
 		})

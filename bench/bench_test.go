@@ -4,29 +4,22 @@ package bench
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"slices"
-	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/objrepl/replication/internal/testutil"
 )
 
-func TestMain(m *testing.M) { testutil.Main(m, testutil.ServerMinIO) }
-
-// A run is one run of the CLI, as the operating system and the proxy saw it.
+// A run is a cost with the requests that the server answered. Those that it
+// failed, as it may on a machine under load, are made again and no fault of the
+// client's.
 type run struct {
-	requests  map[string]int
-	wall, cpu time.Duration
-	peak      int64 // bytes
+	cost
+	requests map[string]int
 }
 
 // others counts the requests that are not of the given operation.
@@ -40,14 +33,7 @@ func (r run) others(operation string) int {
 	return n
 }
 
-func (r run) String() string {
-	var ops []string
-	for _, op := range slices.Sorted(maps.Keys(r.requests)) {
-		ops = append(ops, fmt.Sprintf("%d %s", r.requests[op], op))
-	}
-	return fmt.Sprintf("wall %.2fs  cpu %.2fs  peak %.0f MiB  %s",
-		r.wall.Seconds(), r.cpu.Seconds(), float64(r.peak)/(1<<20), strings.Join(ops, ", "))
-}
+func (r run) String() string { return fmt.Sprintf("%v  %v", r.cost, r.requests) }
 
 // A bench replicates a directory of small files to a bucket behind a proxy.
 type bench struct {
@@ -79,20 +65,10 @@ func (b *bench) sync(tb testing.TB) run {
 	destination := fmt.Sprintf("%s://%s?endpoint=%s&region=us-east-1&accessKey=env:BENCH_KEY&secretKey=env:BENCH_SECRET", b.scheme, b.bucket, b.proxy.URL)
 	cmd := exec.CommandContext(tb.Context(), b.binary, "--state-dir", b.state, "sync", b.directory, destination)
 	cmd.Env = append(os.Environ(), "BENCH_KEY="+b.server.AccessKey, "BENCH_SECRET="+b.server.SecretKey)
-	r := measure(tb, cmd)
-	r.requests = b.proxy.Counts()
-	return r
-}
-
-// measure runs a command that has to succeed.
-func measure(tb testing.TB, cmd *exec.Cmd) run {
-	tb.Helper()
-	started := time.Now()
-	out, err := cmd.CombinedOutput()
-	require.NoError(tb, err, "%s", out)
-	r := run{wall: time.Since(started), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok && runtime.GOOS == "linux" {
-		r.peak = usage.Maxrss << 10
+	r := run{mustMeasure(tb, cmd), b.proxy.Counts()}
+	for op, n := range b.proxy.Failed() {
+		tb.Logf("the server failed %d %s", n, op)
+		r.requests[op] -= n
 	}
 	return r
 }
@@ -141,13 +117,10 @@ func BenchmarkDirectoryToMinIO(b *testing.B) {
 				again := bench.sync(b)
 				checkAgain(b, again)
 				fmt.Printf("%s first: %v\n%s again: %v\n", scheme, first, scheme, again)
-				require.Less(b, first.peak, int64(80<<20))
-				require.Less(b, again.peak, int64(80<<20))
-				b.ReportMetric(first.wall.Seconds(), "first-s")
-				b.ReportMetric(first.cpu.Seconds(), "first-cpu-s")
-				b.ReportMetric(float64(first.peak)/(1<<20), "first-MiB")
-				b.ReportMetric(again.wall.Seconds(), "again-s")
-				b.ReportMetric(float64(again.peak)/(1<<20), "again-MiB")
+				first.report(b, "first")
+				again.report(b, "again")
+				require.LessOrEqual(b, first.peak, int64(maxPeak))
+				require.LessOrEqual(b, again.peak, int64(maxPeak))
 			}
 		})
 	}

@@ -34,6 +34,7 @@ type Proxy struct {
 
 	mu     sync.Mutex
 	counts map[string]int // guarded by mu
+	failed map[string]int // guarded by mu
 	log    []*logEntry    // guarded by mu; a ring once full
 	oldest int            // guarded by mu; index of the oldest entry of a full ring
 	closed bool           // guarded by mu
@@ -70,6 +71,7 @@ func CountingProxy(tb testing.TB, target string) *Proxy {
 		URL:     "http://" + l.Addr().String(),
 		forward: newForwarder(u, transport),
 		counts:  make(map[string]int),
+		failed:  make(map[string]int),
 	}
 	quiet := log.New(io.Discard, "", 0)
 	server := &http.Server{Handler: http.HandlerFunc(p.serve), ErrorLog: quiet}
@@ -123,7 +125,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	if !p.begin(entry) {
 		panic(http.ErrAbortHandler)
 	}
-	defer p.handlers.Done()
+	defer p.end(entry)
 	w = &statusWriter{ResponseWriter: w, entry: entry}
 	if f := p.intercept.Load(); f != nil {
 		(*f)(op, w, r, p.forward)
@@ -151,6 +153,16 @@ func (p *Proxy) begin(e *logEntry) bool {
 	return true
 }
 
+// end counts what a request came to.
+func (p *Proxy) end(e *logEntry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := e.status.Load(); s == 0 || s >= http.StatusInternalServerError {
+		p.failed[e.op]++
+	}
+	p.handlers.Done()
+}
+
 // Intercept has f asked for every request from now on; nil lets all pass again.
 func (p *Proxy) Intercept(f Interceptor) {
 	if f == nil {
@@ -169,11 +181,21 @@ func (p *Proxy) Counts() map[string]int {
 	return maps.Clone(p.counts)
 }
 
+// Failed returns how many of the requests in Counts got no answer, or one of 500
+// and above, by the same names: a server under load may give them, and a client
+// asks again.
+func (p *Proxy) Failed() map[string]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.failed)
+}
+
 // Reset forgets the counts and the log.
 func (p *Proxy) Reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	clear(p.counts)
+	clear(p.failed)
 	p.log, p.oldest = nil, 0
 }
 

@@ -22,7 +22,7 @@ import (
 // objects measures the client and not a server.
 //
 // It takes any bucket's name and any credentials, in path style. It knows
-// ListObjectsV2 without delimiters, HEAD, GET, PUT with If-Match and
+// ListObjectsV2, with "/" or no delimiter, HEAD, GET, PUT with If-Match and
 // If-None-Match, and DELETE, and a few small objects under other keys. A PUT has to bring the
 // content of some version of its object, byte by byte and not in the chunks of a
 // streaming signature; the object then has that version, and its ETag follows from number and version like the content.
@@ -43,7 +43,8 @@ type Synthetic struct {
 }
 
 const (
-	syntheticDirectory = "flat/object-"
+	syntheticFolder    = "flat/"
+	syntheticDirectory = syntheticFolder + "object-"
 	syntheticDigits    = 9
 	syntheticHeader    = 64 // of a content, which names key and version
 	absentVersion      = math.MaxUint32
@@ -144,6 +145,10 @@ func (s *Synthetic) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	switch op {
 	case "HeadBucket":
+		return
+	case "GetBucketLocation": // none, which is us-east-1
+		w.Header().Set("Content-Type", "application/xml")
+		_, _ = io.WriteString(w, `<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/"/>`)
 		return
 	case "ListObjects":
 		s.list(w, r)

@@ -17,7 +17,8 @@ var syntheticPages = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // object.
 func (s *Synthetic) list(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	if q.Get("list-type") != "2" || q.Get("delimiter") != "" {
+	delimiter := q.Get("delimiter")
+	if q.Get("list-type") != "2" || delimiter != "" && delimiter != "/" {
 		refuse(w, http.StatusNotImplemented, "NotImplemented")
 		return
 	}
@@ -44,7 +45,12 @@ func (s *Synthetic) list(w http.ResponseWriter, r *http.Request) {
 	if q.Get("encoding-type") == "url" {
 		page.WriteString("<EncodingType>url</EncodingType>") // no key has anything to encode
 	}
-	count, next := s.entries(page, prefix, first, limit)
+	var count, next int
+	if delimiter != "" && len(prefix) < len(syntheticFolder) {
+		count = s.folder(page, prefix, first, limit)
+	} else {
+		count, next = s.entries(page, prefix, first, limit)
+	}
 	page.WriteString("<KeyCount>" + strconv.Itoa(count) + "</KeyCount><MaxKeys>" + strconv.Itoa(limit) + "</MaxKeys>")
 	if next > 0 {
 		page.WriteString("<IsTruncated>true</IsTruncated><NextContinuationToken>" + strconv.Itoa(next) + "</NextContinuationToken>")
@@ -69,6 +75,15 @@ func (s *Synthetic) firstListed(q url.Values, prefix []byte) (int, bool) {
 		key = appendSyntheticKey(key[:0], uint32(i))
 		return bytes.Compare(key, prefix) >= 0 && bytes.Compare(key, after) > 0
 	}), true
+}
+
+// folder writes the one folder in place of the objects in it, if there are any.
+func (s *Synthetic) folder(page *bytes.Buffer, prefix []byte, from, limit int) int {
+	count, _ := s.entries(new(bytes.Buffer), prefix, from, min(limit, 1))
+	if count > 0 {
+		page.WriteString("<CommonPrefixes><Prefix>" + syntheticFolder + "</Prefix></CommonPrefixes>")
+	}
+	return count
 }
 
 // entries writes up to limit objects from a number on. Next is where the
