@@ -119,6 +119,9 @@ func (s *statusFile) add(r SyncResult, err error, weaker []string) {
 	}
 }
 
+// wrote reports whether a pass had objects at the destination that it knew.
+func (s *statusFile) wrote() bool { return s.Synced+s.Last.Adopted+s.Last.Skipped > 0 }
+
 func writeStatus(policyRoot *os.Root, s statusFile) error {
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {

@@ -80,6 +80,12 @@ func (r *Replicator) read(ctx context.Context, p Policy, task Task, options sync
 	}
 	pass.ledger, pass.task = state.ledger, task
 	pass.guards = newGuards(destination, r.state, r.again, r.config.logger) // only to remember
+	pass.doubt = new(doubt)
+	if task == TaskPlan {
+		if err := r.foretellDoubt(pass, state.ledger); err != nil {
+			return fail(err)
+		}
+	}
 	ctx, pass.stop = context.WithCancelCause(ctx)
 	defer pass.stop(nil)
 	err = use(ctx, &reading{pass: pass, sourceStore: from, destinationStore: to})
@@ -113,6 +119,17 @@ func (r *Replicator) readLedger(ctx context.Context, id string) (*policyLedger, 
 		return emptyLedger(ctx)
 	}
 	return nil, err
+}
+
+// foretellDoubt finds out whether a pass would begin in doubt.
+func (r *Replicator) foretellDoubt(p *pass, l *ledger.Ledger) error {
+	there, err := newDoubt(filepath.Join(r.state.Name(), filepath.FromSlash(policyDir(p.policy.ID))))
+	if err != nil {
+		return err
+	}
+	lost, err := r.ledgerLost(l, p.policy.ID)
+	p.doubt.look.Store(lost || there.look.Load())
+	return err
 }
 
 func emptyLedger(ctx context.Context) (*policyLedger, error) {
@@ -197,6 +214,7 @@ func (c *reading) walkFrom(ctx context.Context, part shard, state *ledger.Ledger
 	defer destination.stop()
 
 	*d = *newDetector(source, destination, cursor, c.accept)
+	d.doubt = c.doubt.look.Load()
 	d.last, d.sourceGap, d.destinationGap = before.last, before.sourceGap, before.destinationGap
 	published := int64(0)
 	publish := func() {

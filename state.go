@@ -57,6 +57,9 @@ func (r *Replicator) openLedger(ctx context.Context, id, dir string) (_ *policyL
 	if err != nil {
 		return nil, err
 	}
+	if err := r.doubtLost(l, id, dir); err != nil {
+		return nil, err
+	}
 	host, _ := os.Hostname() // for display only
 	if err := l.Take(ctx, fmt.Sprintf("process %d on %s", os.Getpid(), host)); err != nil {
 		return nil, err
@@ -65,6 +68,29 @@ func (r *Replicator) openLedger(ctx context.Context, id, dir string) (_ *policyL
 		r.config.logger.Warn("could not sweep leftovers of interrupted passes", "policy", id, "error", err)
 	}
 	return &policyLedger{l, b}, nil
+}
+
+// doubtLost raises the doubt where the ledger is gone altogether.
+func (r *Replicator) doubtLost(l *ledger.Ledger, id, dir string) error {
+	lost, err := r.ledgerLost(l, id)
+	if err != nil || !lost {
+		return err
+	}
+	r.config.logger.Warn("the ledger is gone; this pass rebuilds it, and copies nothing that the destination has", "policy", id)
+	d, err := newDoubt(dir)
+	if err != nil {
+		return err
+	}
+	return d.lost()
+}
+
+// ledgerLost reports whether a policy has no ledger, but had one.
+func (r *Replicator) ledgerLost(l *ledger.Ledger, id string) (bool, error) {
+	if l.Found() {
+		return false, nil
+	}
+	s, err := readStatus(r.state, id)
+	return s.wrote(), err
 }
 
 // sweepState removes what killed passes left in a policy's directory and in the
