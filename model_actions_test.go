@@ -77,7 +77,6 @@ func (s *simulation) happen(e event) {
 		s.second()
 	case ledgerLost:
 		if !s.gated {
-			s.ledgerGone = true
 			s.restoreLedger(modelPolicy, modelPolicy, nil)
 		}
 	}

@@ -99,10 +99,10 @@ func (s *simulation) checkEqual(reported map[string]bool, settled bool) {
 }
 
 // orphan reports whether the policy cannot know that it wrote an object: the
-// ledger was lost, the twin wrote it, or there is no marker to tell its own
-// write, whose answer was lost, from somebody else's.
+// twin wrote it, or there is no marker to tell its own write, whose answer or
+// whose ledger was lost, from somebody else's.
 func (s *simulation) orphan(key string) bool {
-	return !s.plan.setup.markers || !s.known[modelPolicy][key] && (s.ledgerGone || s.twinUsed)
+	return !s.plan.setup.markers || !s.known[modelPolicy][key] && s.twinUsed
 }
 
 // claimed reports whether the pass before took an object into the ledger that

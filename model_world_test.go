@@ -51,7 +51,6 @@ type simulation struct {
 	moved      bool            // by anybody else, during the pass under test
 	emptyAll   bool            // the source had nothing when it began
 	twinUsed   bool
-	ledgerGone bool
 	anyLate    bool
 
 	mu      sync.Mutex // guards waiting, the rest is for who the scheduler let go

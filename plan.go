@@ -27,7 +27,8 @@ type Plan struct {
 	// Items holds the first 100 items in key order.
 	Items []PlanItem
 	// HeldBack says why a pass would hold all deletions back unless forced:
-	// ErrBrake or ErrEmptySource. Nil if it would not.
+	// ErrBrake or ErrEmptySource. Nil if it would not, unless objects that have
+	// to be looked at turn out to be more to delete.
 	HeldBack error
 	// DestinationMissing: the destination does not exist yet. A pass makes
 	// it, if its settings let it.

@@ -142,6 +142,11 @@ func (p *planner) copyRequests(dec decision, item PlanItem) (r PlanRequests) {
 	switch {
 	case item.Action == ActionCopy:
 		return PlanRequests{oneCopy, oneCopy}
+	case item.Reason == ReasonUnclaimed:
+		r = PlanRequests{oneHead, oneHead}
+		if p.policy.Deletes != KeepDeleted {
+			r.Most.add(p.deletionRequests(dec, item).Most)
+		}
 	case item.Reason == ReasonStamp:
 		r.Least.Source.Get = 1
 		r.Most = r.Least
@@ -165,7 +170,7 @@ func (p *planner) deletionRequests(dec decision, item PlanItem) (r PlanRequests)
 	if p.known.delete.looks(backend.Condition{Match: dec.destination.Tag}) {
 		r.Most.Destination.Head++
 	}
-	if item.Reason != ReasonGoneDrift {
+	if item.Reason == ReasonGone {
 		r.Least = r.Most
 		return r
 	}

@@ -63,6 +63,9 @@ const (
 	// ReasonGoneDrift: looked at, since the source has it no more and the
 	// destination another version; deleted only if it is the policy's own.
 	ReasonGoneDrift Reason = "gone_at_source_and_drift"
+	// ReasonUnclaimed: looked at, since the source has it no more and the ledger
+	// may lack objects that the policy wrote; deleted only if its marker says so.
+	ReasonUnclaimed Reason = "gone_at_source_and_unclaimed"
 	// ReasonKept: kept, since the policy propagates no deletions or the object
 	// stood there before it was adopted.
 	ReasonKept Reason = "gone_at_source_but_kept"
@@ -77,7 +80,7 @@ const (
 
 var reasons = []Reason{
 	ReasonNew, ReasonChanged, ReasonLost, ReasonUnproven, ReasonStamp, ReasonUnknown, ReasonDrift, ReasonBlocked, ReasonInTrash,
-	ReasonGone, ReasonGoneTrash, ReasonGoneDrift, ReasonKept, ReasonGoneBoth, ReasonSpecial, ReasonUnreadable,
+	ReasonGone, ReasonGoneTrash, ReasonGoneDrift, ReasonUnclaimed, ReasonKept, ReasonGoneBoth, ReasonSpecial, ReasonUnreadable,
 }
 
 // explain says what the workers of a pass would make of a decision, as far as
@@ -126,6 +129,8 @@ func (p *pass) actionFor(dec decision) (Action, Reason) {
 			return ActionTrash, ReasonGoneTrash
 		}
 		return ActionDelete, ReasonGone
+	case verdictClaim:
+		return ActionLook, ReasonUnclaimed
 	case verdictForget:
 		return ActionForget, ReasonGoneBoth
 	}

@@ -116,6 +116,9 @@ func (s *statusFile) add(r SyncResult, err error, weaker []string) {
 	}
 }
 
+// wrote reports whether a pass had objects at the destination that it knew.
+func (s *statusFile) wrote() bool { return s.Synced+s.Last.Adopted+s.Last.Skipped > 0 }
+
 func writeStatus(ctx context.Context, state *policyState, s statusFile) error {
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {

@@ -80,6 +80,15 @@ func (r *Replicator) read(ctx context.Context, p Policy, task Task, options sync
 	}
 	pass.ledger, pass.task = known, task
 	pass.guards = newGuards(destination, r.state, r.again, r.config.logger) // only to remember
+	if task == TaskPlan {
+		lost, err := lostLedger(ctx, known, state)
+		if err != nil {
+			return fail(err)
+		}
+		pass.doubt.look.Store(lost || pass.doubt.look.Load())
+	} else {
+		pass.doubt.look.Store(false)
+	}
 	ctx, pass.stop = context.WithCancelCause(ctx)
 	defer pass.stop(nil)
 	err = use(ctx, &reading{pass: pass, sourceStore: from, destinationStore: to})
@@ -177,6 +186,7 @@ func (c *reading) walkFrom(ctx context.Context, part shard, state *ledger.Ledger
 	defer destination.stop()
 
 	*d = *newDetector(ctx, source, destination, cursor, c.accept)
+	d.doubt = c.doubt.look.Load()
 	d.last, d.sourceGap, d.destinationGap = before.last, before.sourceGap, before.destinationGap
 	published := int64(0)
 	publish := func() {

@@ -40,6 +40,9 @@ func (r *Replicator) takeLedger(ctx context.Context, id string, state *policySta
 	if err != nil {
 		return nil, err
 	}
+	if err := r.doubtLost(ctx, l, id, state); err != nil {
+		return nil, err
+	}
 	if err := l.Take(ctx, thisProcess().String()); err != nil {
 		return nil, err
 	}
@@ -47,6 +50,29 @@ func (r *Replicator) takeLedger(ctx context.Context, id string, state *policySta
 		r.config.logger.Warn("could not sweep leftovers of interrupted passes", "policy", id, "error", err)
 	}
 	return l, nil
+}
+
+// doubtLost raises the doubt where the ledger is gone altogether.
+func (r *Replicator) doubtLost(ctx context.Context, l *ledger.Ledger, id string, state *policyState) error {
+	lost, err := lostLedger(ctx, l, state)
+	if err != nil || !lost {
+		return err
+	}
+	r.config.logger.Warn("the ledger is gone; this pass rebuilds it, and copies nothing that the destination has", "policy", id)
+	d, err := newDoubt(ctx, state)
+	if err != nil {
+		return err
+	}
+	return d.lost(ctx)
+}
+
+// lostLedger reports whether a policy has no ledger, but had one.
+func lostLedger(ctx context.Context, l *ledger.Ledger, state *policyState) (bool, error) {
+	if l.Found() {
+		return false, nil
+	}
+	s, err := readStatus(ctx, state)
+	return s.wrote(), err
 }
 
 // sweepState removes what killed passes left in a policy's directory and in its

@@ -163,6 +163,14 @@ func (l *Ledger) settle(ctx context.Context, next *manifest, cause error) (backe
 	return backend.Object{}, cause
 }
 
+// Found reports whether there is a manifest: one that nobody has taken yet has
+// none, and neither has one that was lost altogether.
+func (l *Ledger) Found() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tag != ""
+}
+
 // Rows returns the number of rows in all segments: at least the number of
 // entries.
 func (l *Ledger) Rows() int64 {
