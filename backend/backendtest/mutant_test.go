@@ -21,6 +21,7 @@ type mutant struct {
 	list       func(ctx context.Context, o backend.ListOptions) iter.Seq2[[]backend.Object, error]
 	close      func() error
 	upload     func(opts *backend.PartsOptions, u *uploadMutant) // see mutants_parts_test.go
+	uploads    func(key string) []backend.Upload                 // see mutants_uploads_test.go
 }
 
 func (m *mutant) Properties() backend.Properties {

@@ -20,7 +20,7 @@ type mutation struct {
 }
 
 var mutants = slices.Concat(
-	answersMutants, writeMutants, listMutants, metadataMutants, keyMutants, cancelMutants, partMutants,
+	answersMutants, writeMutants, listMutants, metadataMutants, keyMutants, cancelMutants, partMutants, uploadMutants,
 )
 
 // TestMutantsAreCaught runs, for every mutant, the check that has to notice,

@@ -61,6 +61,7 @@ const (
 	rulePartGone     rule = "PartUpload: where the store no longer knows the upload, its methods fail with fs.ErrNotExist"
 	ruleComplete     rule = "PartUpload.Complete: it makes the parts one object, in the order of their numbers; one that the store does not have so fails with ErrChecksum and changes nothing"
 	ruleAbort        rule = "PartUpload.Abort: it removes the upload and all its parts; one that is not there any more is aborted already"
+	ruleUploads      rule = "UploadLister.ListUploads: it returns the uploads of exactly this key, those without parts too, each with its id and, if the store says so, when it was begun"
 )
 
 // broken says what was seen and expected, and which rule that breaks.

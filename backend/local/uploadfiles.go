@@ -42,6 +42,7 @@ var errNoUpload = &classified{class: fs.ErrNotExist, cause: "no such upload"}
 type uploadHeader struct {
 	Version  int            `json:"v"`
 	Key      string         `json:"key"`
+	Begun    time.Time      `json:"begun,omitzero"`
 	PartSize int64          `json:"part_size"`
 	Metadata storedMetadata `json:"meta"`
 }
@@ -246,6 +247,31 @@ func (s *store) removeUpload(h *handle, id string) error {
 // crossesMount reports whether a rename failed because it leads to another
 // file system.
 func crossesMount(err error) bool { return errors.Is(err, syscall.EXDEV) }
+
+// uploadsOf returns the uploads of a key. A header that cannot be read, or goes
+// meanwhile, is that of no upload that anybody could go on with.
+func (s *store) uploadsOf(ctx context.Context, h *handle, key string) ([]backend.Upload, error) {
+	d, err := h.open(uploadDir, false, true)
+	if missing(err) {
+		return nil, s.present(h)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	var out []backend.Upload
+	err = d.names(func(name []byte, kind fs.FileMode) error {
+		id, head := strings.CutSuffix(string(name), uploadHead)
+		if !head || !kind.IsRegular() {
+			return ctx.Err()
+		}
+		if header, err := s.uploadHeader(h, id); err == nil && header.Key == key {
+			out = append(out, backend.Upload{ID: id, Begun: header.Begun})
+		}
+		return ctx.Err()
+	})
+	return out, err
+}
 
 // sweepUploads removes uploads of which nothing was written since the given
 // moment.
