@@ -17,7 +17,7 @@ var uploadChecks = []Check{
 
 // uploadSkew is what clocks differ at most: S3 refuses requests whose time is
 // more than 15 minutes off
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html).
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html).
 const uploadSkew = 16 * time.Minute
 
 // listUploads returns the uploads of a key by id.

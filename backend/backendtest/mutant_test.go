@@ -22,6 +22,7 @@ type mutant struct {
 	close      func() error
 	upload     func(opts *backend.PartsOptions, u *uploadMutant) // see mutants_parts_test.go
 	uploads    func(key string) []backend.Upload                 // see mutants_uploads_test.go
+	noUploads  error                                             // of every ListUploads
 }
 
 func (m *mutant) Properties() backend.Properties {

@@ -12,10 +12,12 @@ import (
 // it.
 func (m *mutant) ListUploads(ctx context.Context, key string) ([]backend.Upload, error) {
 	lister, ok := backend.As[backend.UploadLister](m.Backend)
-	if !ok {
+	switch {
+	case !ok:
 		return nil, failure("list uploads", key, errors.ErrUnsupported)
-	}
-	if m.uploads != nil {
+	case m.noUploads != nil:
+		return nil, failure("list uploads", key, m.noUploads)
+	case m.uploads != nil:
 		return m.uploads(key), nil
 	}
 	return lister.ListUploads(ctx, key)
