@@ -75,8 +75,12 @@ func (e *endpoint) weaker() []string {
 	if !p.Delete.IfMatch {
 		say("%s %q cannot delete conditionally: the tag is looked at just before, and a change in between is lost", e.role, e.name)
 	}
-	if _, parts := backend.As[backend.PartUploader](e.Backend); parts && (!p.Complete.IfAbsent || !p.Complete.IfMatch) {
+	_, parts := backend.As[backend.PartUploader](e.Backend)
+	if parts && (!p.Complete.IfAbsent || !p.Complete.IfMatch) {
 		say("%s %q cannot complete an upload in parts conditionally: the tag is looked at just before, and a change in between is overwritten", e.role, e.name)
+	}
+	if _, lists := backend.As[backend.UploadLister](e.Backend); parts && !lists {
+		say("%s %q cannot list uploads: one whose beginning was never answered, in a crash, stays there without parts", e.role, e.name)
 	}
 	if p.Put.Local || p.Delete.Local {
 		say("%s %q keeps conditions only among programs that use this library on one machine", e.role, e.name)

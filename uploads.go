@@ -1,7 +1,6 @@
 package replication
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -17,27 +16,31 @@ import (
 )
 
 // uploadsDir holds, below a policy's directory, a journal of each upload in
-// parts that is not complete. docs/FORMAT.md specifies them.
+// parts that is not complete, or is about to be begun. docs/FORMAT.md specifies
+// them.
 const (
 	uploadsDir     = "uploads"
 	journalVersion = 1
 )
 
-// journalAge is how long a journal stays at most when its object keeps failing.
-const journalAge = 30 * 24 * time.Hour
-
-// An uploadJournal is what another process needs to go on with an upload. The
-// store itself knows which parts it has.
+// An uploadJournal is what another process needs to go on with an upload, or to
+// find it. It is written before the upload is begun, and again when the store
+// has named it. The store itself knows which parts it has.
 type uploadJournal struct {
 	Version     int    `json:"version"`
-	Key         string `json:"key"`         // at the destination
-	Destination string `json:"destination"` // Location
-	Upload      string `json:"upload"`
-	PartSize    int64  `json:"part_size"`
-	SourceSize  int64  `json:"source_size"`
-	SourceTag   string `json:"source_tag"`
-	SourceStamp string `json:"source_stamp,omitempty"`
-	Operation   string `json:"operation"` // in the marker
+	Key         string `json:"key"`              // at the destination
+	Destination string `json:"destination"`      // Location
+	Upload      string `json:"upload,omitempty"` // empty before its beginning was answered
+	// UnknownSince and UnknownUntil: uploads whose beginning was asked for
+	// between these times, by this machine's clock, may be ours although nobody
+	// knows their ids. Zero if there are none.
+	UnknownSince time.Time `json:"unknown_since,omitzero"`
+	UnknownUntil time.Time `json:"unknown_until,omitzero"`
+	PartSize     int64     `json:"part_size"`
+	SourceSize   int64     `json:"source_size"`
+	SourceTag    string    `json:"source_tag"`
+	SourceStamp  string    `json:"source_stamp,omitempty"`
+	Operation    string    `json:"operation"` // in the marker
 }
 
 func (j uploadJournal) fingerprint() fingerprint {
@@ -92,7 +95,7 @@ func (js journals) read(key string) (j uploadJournal, found bool, err error) {
 		if err != nil {
 			return err
 		}
-		found = json.Unmarshal(raw, &j) == nil && j.Version == journalVersion && j.Key == key && j.Upload != "" && j.PartSize > 0
+		found = json.Unmarshal(raw, &j) == nil && j.Version == journalVersion && j.Key == key && j.PartSize > 0
 		return nil
 	})
 	return j, found, err
@@ -110,9 +113,9 @@ func removeIfThere(root *os.Root, name string) error {
 	return nil
 }
 
-// all calls f for every journal and removes those that it says are done with,
-// and files that are none.
-func (js journals) all(f func(j uploadJournal, written time.Time) (done bool)) error {
+// all calls f, which may write and remove them, for every journal, and removes
+// files that are none.
+func (js journals) all(f func(j uploadJournal, written time.Time)) error {
 	if _, err := os.Lstat(path.Join(js.dir, uploadsDir)); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -131,53 +134,13 @@ func (js journals) all(f func(j uploadJournal, written time.Time) (done bool)) e
 				continue
 			}
 			var j uploadJournal
-			done := json.Unmarshal(raw, &j) != nil // say, a temporary file
-			if !done && j.Version == journalVersion {
-				done = f(j, info.ModTime())
-			}
-			if done {
+			switch {
+			case json.Unmarshal(raw, &j) != nil: // say, a temporary file
 				errs = append(errs, removeIfThere(root, name))
+			case j.Version == journalVersion:
+				f(j, info.ModTime())
 			}
 		}
 		return errors.Join(errs...)
 	})
-}
-
-// sweepUploads aborts the uploads that nobody will go on with: after a scan
-// without failures that is all of them, since every object is where it
-// belongs. What cannot be aborted now is left to the next pass.
-func (p *pass) sweepUploads(ctx context.Context) {
-	settled := p.failures.count() == 0
-	err := p.parts.journals.all(func(j uploadJournal, written time.Time) bool {
-		if ctx.Err() != nil || !settled && time.Since(written) < journalAge {
-			return false
-		}
-		return p.abandon(ctx, j)
-	})
-	if err != nil {
-		p.log.Warn("could not look for unfinished uploads", "policy", p.policy.ID, "error", err)
-	}
-}
-
-// abandon aborts an upload and reports whether it is gone. The journal of one
-// in a store that this policy no longer writes to is of no use.
-func (p *pass) abandon(ctx context.Context, j uploadJournal) bool {
-	if p.parts.uploader == nil || j.Destination != p.destination.props.Location {
-		p.log.Warn("an unfinished upload stays in a store that the policy no longer writes to; remove it there",
-			"policy", p.policy.ID, "store", j.Destination, "key", j.Key, "upload", j.Upload)
-		return true
-	}
-	err := p.again.call(ctx, func() error {
-		u, err := p.parts.uploader.UploadParts(ctx, j.Key, backend.PartsOptions{ID: j.Upload, PartSize: j.PartSize})
-		if err == nil {
-			err = u.Abort(ctx)
-		}
-		return err
-	})
-	if err != nil && !absent(err) {
-		p.log.Warn("could not abort an unfinished upload; the next pass tries again",
-			"policy", p.policy.ID, "key", j.Key, "upload", j.Upload, "error", err)
-		return false
-	}
-	return true
 }
