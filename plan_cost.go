@@ -2,11 +2,13 @@ package replication
 
 import (
 	"strings"
+
+	"github.com/objrepl/replication/backend"
 )
 
 // PlanRequests estimates the requests of a pass: Least if nothing that has to
 // be looked at turns out to need a copy or a deletion, Most if all of it does.
-// Retries are not in it, and a large object counts as one GET and one PUT.
+// Retries are not in it, nor what a copy in parts that was cut short saves.
 type PlanRequests struct {
 	Least RequestsBySide `json:"least"`
 	Most  RequestsBySide `json:"most"`
@@ -18,8 +20,9 @@ type RequestsBySide struct {
 	Destination Requests `json:"destination"`
 }
 
-// Requests counts requests by operation. Of a local directory it counts the
-// corresponding calls: a LIST is a page of a thousand files.
+// Requests counts requests by operation. Those that begin, fill and complete an
+// upload in parts are PUTs, as stores price them. Of a local directory it counts
+// the corresponding calls: a LIST is a page of a thousand files.
 type Requests struct {
 	List   int64 `json:"list"`
 	Head   int64 `json:"head"`
@@ -107,13 +110,26 @@ func costOf(prices *Prices, e *endpoint, least, most Requests) *Cost {
 	return &Cost{Least: prices.dollars(least), Most: prices.dollars(most)}
 }
 
-var (
-	oneCopy = RequestsBySide{Source: Requests{Get: 1}, Destination: Requests{Put: 1}}
-	oneHead = RequestsBySide{Destination: Requests{Head: 1}}
-)
+var oneHead = RequestsBySide{Destination: Requests{Head: 1}}
+
+// oneCopy estimates what writing an object of this size takes, on condition of
+// what the destination has.
+func (p *pass) oneCopy(size int64, expect backend.Condition) RequestsBySide {
+	partSize := p.destination.props.Parts.Size(size, p.parts.size)
+	if !p.inParts(size) || partSize == 0 {
+		return RequestsBySide{Source: Requests{Get: 1}, Destination: Requests{Put: 1}}
+	}
+	n := int64(partCount(size, partSize))
+	r := RequestsBySide{Source: Requests{Head: 1, Get: n}, Destination: Requests{Put: 1 + n + 1}}
+	if p.destination.completeCondition(expect) != expect {
+		r.Destination.Head = 1 // looked at just before the end
+	}
+	return r
+}
 
 // copyRequests estimates what settling a key that is not to be deleted takes.
 func (p *pass) copyRequests(dec decision, item PlanItem) (r PlanRequests) {
+	oneCopy := p.oneCopy(dec.source.Size, expected(dec.destination))
 	switch {
 	case item.Action == ActionCopy:
 		return PlanRequests{oneCopy, oneCopy}
@@ -146,5 +162,6 @@ func (p *pass) deletionRequests(item PlanItem) (r PlanRequests) {
 	}
 	r.Least = oneHead
 	r.Most.add(oneHead)
+	r.Most.Source.Head++ // before the deletion too, see remove
 	return r
 }

@@ -71,6 +71,7 @@ func (r *Replicator) read(ctx context.Context, p Policy, task Task, options sync
 
 	// A pass would make a destination that it never wrote to; see prepare.
 	_, creates := backend.As[backend.Creator](destination.Backend)
+	_, takesParts := backend.As[backend.PartUploader](destination.Backend)
 	from := &readOnly{Backend: source.Backend}
 	to := &readOnly{Backend: destination.Backend, missingIsEmpty: creates && state.ledger.Rows() == 0}
 	source.Backend, destination.Backend = from, to
@@ -79,6 +80,7 @@ func (r *Replicator) read(ctx context.Context, p Policy, task Task, options sync
 		return fail(err)
 	}
 	pass.ledger, pass.task = state.ledger, task
+	pass.parts.taken = takesParts // as a pass would see it; nothing is put here
 	ctx, pass.stop = context.WithCancelCause(ctx)
 	defer pass.stop(nil)
 	err = use(ctx, &reading{pass: pass, sourceStore: from, destinationStore: to})
