@@ -137,12 +137,17 @@ func (s *store) uploadHeader(h *handle, id string) (uploadHeader, error) {
 		return header, errNoUpload
 	}
 	raw, err := readSmall(h, uploadPath(id, uploadHead))
-	if err == nil {
-		// A crash between the rename of the file and the removal of the rest.
-		_, err = h.root.Lstat(uploadPath(id, uploadData))
-	}
 	if err != nil {
 		return header, s.noUpload(h, err)
+	}
+	if _, err = h.root.Lstat(uploadPath(id, uploadData)); err != nil {
+		err = s.noUpload(h, err)
+		if errors.Is(err, errNoUpload) {
+			// A crash between the rename of the file and the removal of the rest.
+			// What cannot be removed now a sweep will.
+			_ = s.removeUpload(h, id)
+		}
+		return header, err
 	}
 	err = json.Unmarshal(raw, &header)
 	if err == nil && (header.Version != uploadFormat || header.PartSize < 1) {

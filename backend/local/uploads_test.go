@@ -1,6 +1,7 @@
 package local
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -38,4 +39,24 @@ func TestUploadsAreListedBesideWhatCannotBeRead(t *testing.T) {
 	got, err = s.ListUploads(t.Context(), "other")
 	require.NoError(t, err)
 	require.Equal(t, other.ID(), got[0].ID)
+}
+
+// Whoever asks for an upload that a crash ended at the rename, to go on with it or
+// to abort it, clears what is left of it.
+func TestWhatACrashAfterTheRenameLeftIsClearedByWhoeverComesBack(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	u, _ := begin(t, s, "k", "content", backend.Metadata{})
+	other, _ := begin(t, s, "other", "x", backend.Metadata{})
+	require.NoError(t, os.Rename(filepath.Join(dir, filepath.FromSlash(uploadPath(u.ID(), uploadData))), filepath.Join(dir, "k")))
+	_, err := open(t, dir).UploadParts(t.Context(), "k", backend.PartsOptions{ID: u.ID(), PartSize: testPart})
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	_, err = open(t, dir).UploadParts(t.Context(), "k", backend.PartsOptions{ID: other.ID(), PartSize: testPart})
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	files := uploadFiles(t, dir)
+	require.Len(t, files, 3, "those of the other upload alone")
+	for _, name := range files {
+		require.Contains(t, name, other.ID())
+	}
+	require.Equal(t, "content", get(t, s, "k"))
 }
