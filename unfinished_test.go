@@ -18,6 +18,7 @@ import (
 
 	"github.com/objrepl/replication/backend"
 	"github.com/objrepl/replication/backend/memory"
+	"github.com/objrepl/replication/internal/durable"
 )
 
 func (h *hooked) ListUploads(ctx context.Context, key string) ([]backend.Upload, error) {
@@ -267,6 +268,28 @@ func TestAJournalThatStaysNamesNoUploadThatIsComplete(t *testing.T) {
 	require.True(t, found)
 	require.Empty(t, j.Upload)
 	require.Empty(t, w.destination.Uploads())
+}
+
+// What a process that was killed was about to write is no journal, even if it is
+// whole.
+func TestAJournalThatNeverCameToBeIsRemoved(t *testing.T) {
+	w := newPartsWorld(t)
+	w.put(w.source, "big", large("abcdefg"))
+	require.True(t, w.dieAt(moment{"part 6", false}))
+	j, _ := w.journal()
+	dir := filepath.Join(w.r.config.stateDir, policyDir("p"), uploadsDir)
+	raw, err := os.ReadFile(filepath.Join(dir, journals{}.name("big")))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, durable.TempPrefix+"X"), raw, 0o600))
+	seen := 0
+	require.NoError(t, journals{filepath.Dir(dir)}.all(func(got uploadJournal, _ time.Time) {
+		require.Equal(t, j, got)
+		seen++
+	}))
+	require.Equal(t, 1, seen)
+	w.mustSync()
+	w.requireEqual()
+	w.requireNoUploads()
 }
 
 // Where no beginning went unanswered nothing is asked later.

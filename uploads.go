@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/objrepl/replication/backend"
@@ -135,7 +136,7 @@ func (js journals) all(f func(j uploadJournal, written time.Time)) error {
 			}
 			var j uploadJournal
 			switch {
-			case json.Unmarshal(raw, &j) != nil: // say, a temporary file
+			case strings.HasPrefix(e.Name(), durable.TempPrefix), json.Unmarshal(raw, &j) != nil:
 				errs = append(errs, removeIfThere(root, name))
 			case j.Version == journalVersion:
 				f(j, info.ModTime())
