@@ -125,6 +125,9 @@ func (e *endpoint) weaker(c conditions) []string {
 		say(c.complete.Absent, "create conditionally from parts", "what somebody else creates in between is overwritten")
 		say(c.complete.Match, "replace conditionally from parts", overwritten)
 	}
+	if _, lists := backend.As[backend.UploadLister](e.Backend); e.takesParts() && !lists {
+		out = append(out, fmt.Sprintf("%s %q cannot list uploads: one whose beginning was never answered, in a crash, stays there without parts", e.role, e.name))
+	}
 	if e.props.Put.Local || e.props.Delete.Local {
 		out = append(out, fmt.Sprintf("%s %q keeps conditions only among programs that use this library on one machine", e.role, e.name))
 	}

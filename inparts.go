@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -25,27 +26,28 @@ var (
 
 // A partsConfig is what a pass knows of copying in parts.
 type partsConfig struct {
-	uploader backend.PartUploader // nil where the destination takes no parts
-	from     int64                // the least size that is copied so
-	size     int64                // of a part, where it suffices
-	slots    *semaphore.Weighted  // parts under way in the whole pass
-	journals journals
+	unfinished
+	taken bool                // the destination takes parts
+	from  int64               // the least size that is copied so
+	size  int64               // of a part, where it suffices
+	slots *semaphore.Weighted // parts under way in the whole pass
 }
 
-func (r *Replicator) newPartsConfig(destination *endpoint, dir string, workers int) partsConfig {
-	uploader, _ := backend.As[backend.PartUploader](destination.Backend)
+func (r *Replicator) newPartsConfig(destination *endpoint, state *policyState, workers int) partsConfig {
+	u := r.newUnfinished(destination, state)
 	return partsConfig{
-		uploader: uploader, from: r.config.partsFrom, size: r.config.partSize,
-		slots:    semaphore.NewWeighted(int64(max(workers, partsAtOnce))),
-		journals: journals{dir},
+		unfinished: u, taken: u.uploader != nil, from: r.config.partsFrom, size: r.config.partSize,
+		slots: semaphore.NewWeighted(int64(max(workers, partsAtOnce))),
 	}
 }
 
-// large reports whether an object of this size is copied in parts.
-func (c *copying) large(size int64) bool {
-	parts, limit := &c.pass.parts, c.pass.destination.props.MaxPut
-	return parts.uploader != nil && !c.whole && (size >= parts.from || limit > 0 && size > limit)
+// inParts reports whether an object of this size is copied in parts.
+func (p *pass) inParts(size int64) bool {
+	limit := p.destination.props.MaxPut
+	return p.parts.taken && (size >= p.parts.from || limit > 0 && size > limit)
 }
+
+func (c *copying) large(size int64) bool { return !c.whole && c.pass.inParts(size) }
 
 // inParts copies a large object in parts: ranges of one source version, each
 // read on condition of it, several at once. Each goes straight from the source
@@ -81,9 +83,7 @@ func (c *copying) inParts(ctx context.Context) (outcome, error) {
 	out, err := t.run(ctx, have)
 	if t.useless(err) {
 		// Also when the pass ends now: nobody will want these parts.
-		if p.abandon(p.keep, t.journal) {
-			err = errors.Join(err, p.parts.journals.remove(t.journal.Key))
-		}
+		p.endJournal(p.keep, t.journal)
 	}
 	if errors.Is(err, errUploadLost) {
 		err = errors.Join(errSourceChanged, err) // all of it once more
@@ -103,7 +103,7 @@ func (p *pass) fitsPut(size int64) bool {
 func (c *copying) upload(ctx context.Context, object backend.Object) (*transfer, map[int]backend.Part, error) {
 	p := c.pass
 	key := p.destination.key(c.key)
-	j, found, err := p.parts.journals.read(key)
+	j, found, err := p.parts.journals.read(ctx, key)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -112,12 +112,18 @@ func (c *copying) upload(ctx context.Context, object backend.Object) (*transfer,
 		if !absent(err) {
 			return t, have, err
 		}
-		found = false
+		j.Upload = ""
+	}
+	var unknown uploadJournal
+	if found && j.Destination == p.destination.props.Location {
+		// The journal of the next upload takes these over.
+		unknown = j
+		j.UnknownSince = time.Time{}
 	}
 	if found && !p.abandon(ctx, j) {
 		return nil, nil, p.destination.wrap(fmt.Errorf("%w: the upload of an earlier version cannot be aborted", backend.ErrUnavailable))
 	}
-	t, err := c.begin(ctx, object)
+	t, err := c.begin(ctx, object, unknown)
 	return t, nil, err
 }
 
@@ -125,7 +131,7 @@ func (c *copying) upload(ctx context.Context, object backend.Object) (*transfer,
 // not settled could be that of other bytes, of which the parts that are there
 // might be.
 func (p *pass) resumes(j uploadJournal, object backend.Object) bool {
-	return j.Destination == p.destination.props.Location && j.fingerprint() == fingerprintOf(object) && backend.Settled(object.Stamp)
+	return j.Upload != "" && j.Destination == p.destination.props.Location && j.fingerprint() == fingerprintOf(object) && backend.Settled(object.Stamp)
 }
 
 func (c *copying) resume(ctx context.Context, object backend.Object, j uploadJournal) (*transfer, map[int]backend.Part, error) {
@@ -151,35 +157,58 @@ func (c *copying) resume(ctx context.Context, object backend.Object, j uploadJou
 	return t, have, nil
 }
 
-// begin begins an upload and writes it down before any part is put, so that
-// none is ever left that nobody knows of.
-func (c *copying) begin(ctx context.Context, object backend.Object) (*transfer, error) {
+// begin begins an upload. That it will is written down before, and its id
+// before any part is put, so that a process that dies at any moment leaves none
+// that the next pass does not find. An earlier journal of the key may know of
+// uploads without a known id, which the new one takes over.
+func (c *copying) begin(ctx context.Context, object backend.Object, earlier uploadJournal) (*transfer, error) {
 	p := c.pass
 	limits := p.destination.props.Parts
 	j := uploadJournal{
 		Key: p.destination.key(c.key), Destination: p.destination.props.Location,
-		PartSize:   limits.Size(object.Size, p.parts.size),
-		SourceSize: object.Size, SourceTag: string(object.Tag), SourceStamp: object.Stamp,
+		UnknownSince: earlier.UnknownSince,
+		PartSize:     limits.Size(object.Size, p.parts.size),
+		SourceSize:   object.Size, SourceTag: string(object.Tag), SourceStamp: object.Stamp,
 		Operation: p.nextOperation(),
 	}
 	if j.PartSize == 0 {
 		return nil, p.destination.wrap(fmt.Errorf("%w: %d bytes do not fit into %d parts of %d bytes",
 			backend.ErrTooLarge, object.Size, limits.Count, limits.Max))
 	}
+	if j.UnknownSince.IsZero() {
+		j.UnknownSince = time.Now().UTC()
+	}
 	t := &transfer{copying: c, object: object, journal: j}
+	var unwritten error
+	unsure := false
 	err := p.again.call(ctx, func() (err error) {
+		j.UnknownUntil = time.Now().UTC()
+		if unwritten = p.parts.journals.write(ctx, j); unwritten != nil {
+			return unwritten
+		}
 		t.upload, err = p.parts.uploader.UploadParts(ctx, j.Key, backend.PartsOptions{
 			PartSize: j.PartSize,
 			Metadata: mark(travelling(object.Metadata), t.marker(), p.destination.props.MaxMetadata),
 		})
+		unsure = unsure || err != nil && !backend.Definite(err)
 		return err
 	})
+	if unwritten != nil {
+		return nil, unwritten
+	}
+	if !unsure { // no more than there was before
+		j.UnknownSince, j.UnknownUntil = earlier.UnknownSince, earlier.UnknownUntil
+	}
 	if err != nil {
+		if !unsure {
+			p.endJournal(p.keep, j)
+		}
 		return nil, p.destination.wrap(err)
 	}
-	t.journal.Upload = t.upload.ID()
-	if err := p.parts.journals.write(t.journal); err != nil {
-		return nil, errors.Join(err, t.upload.Abort(p.keep))
+	j.Upload = t.upload.ID()
+	t.journal = j
+	if err := p.parts.journals.write(ctx, j); err != nil {
+		return nil, errors.Join(err, t.upload.Abort(p.keep)) // what this leaves, the first journal knows of
 	}
 	return t, nil
 }

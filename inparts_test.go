@@ -71,7 +71,8 @@ func newPartsWorld(t *testing.T, opts ...memory.Option) *world {
 	return w
 }
 
-func (w *world) smallParts() { w.r.config.partsFrom, w.r.config.partSize = 1000, 100 }
+// smallParts also takes it that no request comes late.
+func (w *world) smallParts() { w.r.config.partsFrom, w.r.config.partSize, w.r.late = 1000, 100, 0 }
 
 // restartParts opens the state directory as a new process would.
 func (w *world) restartParts() {

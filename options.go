@@ -219,8 +219,7 @@ func WithOutagePatience(d time.Duration) Option {
 
 // WithPartThreshold sets the size in bytes from which an object is copied in
 // parts, several at once, so that a copy that is cut short goes on where it was.
-// The default is 5 GiB, since a process that is killed right after it has begun an
-// upload leaves it at the store. A store that takes no parts gets every object whole; one
+// The default is 64 MiB. A store that takes no parts gets every object whole; one
 // whose single writes are limited gets larger objects in parts in any case.
 func WithPartThreshold(bytes int64) Option {
 	return func(c *config) error {
@@ -248,7 +247,7 @@ func WithPartSize(bytes int64) Option {
 const (
 	defaultPatience    = 2 * time.Minute
 	defaultInterval    = 5 * time.Minute
-	defaultPartsFrom   = 5 << 30
+	defaultPartsFrom   = 64 << 20
 	defaultPartSize    = 16 << 20
 	defaultConcurrency = 32
 	maxConcurrency     = 1024

@@ -216,11 +216,7 @@ func (p *pass) work(ctx context.Context, d decision) outcome {
 func (p *pass) act(ctx context.Context, d decision) outcome {
 	switch d.verdict {
 	case verdictCopy:
-		expect := backend.Condition{Match: d.destination.Tag}
-		if d.destination.Tag == "" {
-			expect = backend.Condition{Absent: true}
-		}
-		return p.copy(ctx, d.key, d.source.Size, expect, d.known)
+		return p.copy(ctx, d.key, d.source.Size, expected(d.destination), d.known)
 	case verdictUnknown:
 		return p.resolve(ctx, d)
 	case verdictRehash:
@@ -236,6 +232,14 @@ func (p *pass) act(ctx context.Context, d decision) outcome {
 		return failed(p.source.wrap(d.source.Problem))
 	}
 	return failed(fmt.Errorf("no work for verdict %d", d.verdict))
+}
+
+// expected is the condition of a write in the place of what was listed.
+func expected(destination backend.Object) backend.Condition {
+	if destination.Tag == "" {
+		return backend.Condition{Absent: true}
+	}
+	return backend.Condition{Match: destination.Tag}
 }
 
 // defaultBrakeText is how defaultBrake reads to a person.

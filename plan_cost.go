@@ -8,9 +8,7 @@ import (
 
 // PlanRequests estimates the requests of a pass: Least if nothing that has to
 // be looked at turns out to need a copy or a deletion, Most if all of it does.
-// Retries are not in it, and a large object counts as one GET and one PUT. A
-// destination that was not asked yet which conditions it honours is taken to
-// honour what its driver can send, and what asking takes is in the estimate.
+// Retries are not in it, nor what a copy in parts that was cut short saves.
 type PlanRequests struct {
 	Least RequestsBySide `json:"least"`
 	Most  RequestsBySide `json:"most"`
@@ -22,8 +20,9 @@ type RequestsBySide struct {
 	Destination Requests `json:"destination"`
 }
 
-// Requests counts requests by operation. Of a local directory it counts the
-// corresponding calls: a LIST is a page of a thousand files.
+// Requests counts requests by operation. Those that begin, fill and complete an
+// upload in parts are PUTs, as stores price them. Of a local directory it counts
+// the corresponding calls: a LIST is a page of a thousand files.
 type Requests struct {
 	List   int64 `json:"list"`
 	Head   int64 `json:"head"`
@@ -133,12 +132,29 @@ func (p *planner) probeRequests() (r PlanRequests) {
 	return r
 }
 
+// oneCopy estimates what writing an object of this size takes, on condition of
+// what the destination has.
+func (p *planner) oneCopy(size int64, expect backend.Condition) RequestsBySide {
+	heads := func(g guard) int64 {
+		if g.looks(expect) {
+			return 1 // looked at just before
+		}
+		return 0
+	}
+	partSize := p.destination.props.Parts.Size(size, p.parts.size)
+	if !p.inParts(size) || partSize == 0 {
+		return RequestsBySide{Source: Requests{Get: 1}, Destination: Requests{Put: 1, Head: heads(p.known.put)}}
+	}
+	n := int64(partCount(size, partSize))
+	return RequestsBySide{
+		Source:      Requests{Head: 1, Get: n},
+		Destination: Requests{Put: 1 + n + 1, Head: heads(p.known.complete)},
+	}
+}
+
 // copyRequests estimates what settling a key that is not to be deleted takes.
 func (p *planner) copyRequests(dec decision, item PlanItem) (r PlanRequests) {
-	oneCopy := RequestsBySide{Source: Requests{Get: 1}, Destination: Requests{Put: 1}}
-	if p.known.put.looks(backend.Condition{Absent: !dec.hasDestination, Match: dec.destination.Tag}) {
-		oneCopy.Destination.Head++
-	}
+	oneCopy := p.oneCopy(dec.source.Size, expected(dec.destination))
 	switch {
 	case item.Action == ActionCopy:
 		return PlanRequests{oneCopy, oneCopy}

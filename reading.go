@@ -71,6 +71,7 @@ func (r *Replicator) read(ctx context.Context, p Policy, task Task, options sync
 
 	// A pass would make a destination that it never wrote to; see prepare.
 	_, creates := backend.As[backend.Creator](destination.Backend)
+	_, takesParts := backend.As[backend.PartUploader](destination.Backend)
 	from := &readOnly{Backend: source.Backend}
 	to := &readOnly{Backend: destination.Backend, missingIsEmpty: creates && known.Rows() == 0}
 	source.Backend, destination.Backend = from, to
@@ -89,6 +90,7 @@ func (r *Replicator) read(ctx context.Context, p Policy, task Task, options sync
 	} else {
 		pass.doubt.look.Store(false)
 	}
+	pass.parts.taken = takesParts // as a pass would see it; nothing is put here
 	ctx, pass.stop = context.WithCancelCause(ctx)
 	defer pass.stop(nil)
 	err = use(ctx, &reading{pass: pass, sourceStore: from, destinationStore: to})

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -30,6 +31,7 @@ type Replicator struct {
 	again    retrier
 	shards   int // of a pass, at most
 	batching batching
+	late     time.Duration // see unfinished
 	// durability of the ledger: "full", but for tests that cut no power.
 	durability string
 
@@ -64,7 +66,7 @@ func open(opts []Option) (*Replicator, error) {
 	for _, opt := range opts {
 		errs = append(errs, opt(&c))
 	}
-	r := &Replicator{config: c, file: map[string]Policy{}, memory: semaphore.NewWeighted(c.memory), again: defaultRetrier, shards: shardsWanted, batching: defaultBatching, durability: "full"}
+	r := &Replicator{config: c, file: map[string]Policy{}, memory: semaphore.NewWeighted(c.memory), again: defaultRetrier, shards: shardsWanted, batching: defaultBatching, late: requestAge, durability: "full"}
 	file, err := r.readPolicyFile()
 	errs = append(errs, err)
 	r.registry, err = newRegistry([]backend.Driver{local.Driver, memory.New()}, c.drivers, r.config.backends)
@@ -205,8 +207,10 @@ func (r *Replicator) UpdatePolicy(ctx context.Context, p Policy) error {
 }
 
 // RemovePolicy removes a stored policy. What it wrote at the destination stays
-// there; its ledger and status are removed with it. A policy that runs a pass
-// is ErrLocked.
+// there; its ledger and status are removed with it, and its unfinished uploads
+// are aborted. Those that cannot be, say since the destination is out of reach,
+// the error names, and the log; the policy is removed all the same. A policy that
+// runs a pass is ErrLocked.
 func (r *Replicator) RemovePolicy(ctx context.Context, id string) error {
 	leave, err := r.enter()
 	if err != nil {
@@ -219,10 +223,16 @@ func (r *Replicator) RemovePolicy(ctx context.Context, id string) error {
 	if err := r.store.load(); err != nil {
 		return err
 	}
-	if _, err := r.store.get(id); err != nil {
+	p, err := r.store.get(id)
+	if err != nil {
 		return err
 	}
+	var uploads error
 	err = r.hold(ctx, id, func(ctx context.Context, _ string, state *policyState) error {
+		uploads = r.abortUploads(ctx, p, state)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := r.store.remove(ctx, id); err != nil || r.config.state == nil {
 			return err
 		}
@@ -232,12 +242,15 @@ func (r *Replicator) RemovePolicy(ctx context.Context, id string) error {
 		return nil
 	})
 	if err != nil {
-		return err
+		return errors.Join(err, uploads)
+	}
+	if uploads != nil {
+		uploads = fmt.Errorf("policy %q is removed, but not all that it had begun: %w", id, uploads)
 	}
 	if err := r.state.RemoveAll(policyDir(id)); err != nil {
-		return fmt.Errorf("policy %q is removed, but not its directory: %w", id, err)
+		return errors.Join(uploads, fmt.Errorf("policy %q is removed, but not its directory: %w", id, err))
 	}
-	return r.recordPolicy(ctx, AuditPolicyRemoved, id)
+	return errors.Join(uploads, r.recordPolicy(ctx, AuditPolicyRemoved, id))
 }
 
 // writable refuses to change what stands in the policy file.

@@ -182,7 +182,7 @@ func (r *Replicator) newPass(ctx context.Context, p Policy, options syncOptions,
 		endpoint: source, memory: r.memory,
 		moved: pass.moved,
 	}
-	pass.parts = r.newPartsConfig(destination, dir, pass.workers)
+	pass.parts = r.newPartsConfig(destination, state, pass.workers)
 	pass.batching = r.batching
 	if p.Bandwidth > 0 {
 		pass.reader.limit = rate.NewLimiter(rate.Limit(p.Bandwidth), int(min(max(p.Bandwidth/10, 4<<10), 1<<20)))

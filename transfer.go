@@ -19,11 +19,11 @@ type transfer struct {
 	upload  backend.PartUpload
 }
 
-// count is how many parts there are; an empty object has one.
-func (t *transfer) count() int {
-	size := t.journal.PartSize
-	return int(max((t.object.Size+size-1)/size, 1))
-}
+// count is how many parts there are.
+func (t *transfer) count() int { return partCount(t.object.Size, t.journal.PartSize) }
+
+// partCount is how many parts an object has; an empty one has one.
+func partCount(size, partSize int64) int { return int(max((size+partSize-1)/partSize, 1)) }
 
 // length is that of one part.
 func (t *transfer) length(number int) int64 {
@@ -135,10 +135,9 @@ func (t *transfer) complete(ctx context.Context, parts []backend.Part) (out outc
 		return err
 	})
 	if err == nil {
-		// One that stays is of no harm: the next pass aborts what is not there.
-		if err := p.parts.journals.remove(t.journal.Key); err != nil {
-			p.log.Warn("could not remove the journal of a finished upload", "policy", p.policy.ID, "key", t.journal.Key, "error", err)
-		}
+		left := t.journal
+		left.Upload = "" // which is the object now
+		p.endJournal(ctx, left)
 	}
 	return out, err
 }

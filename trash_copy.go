@@ -56,14 +56,14 @@ func (p *pass) copyInParts(ctx context.Context, reader *sourceReader, v *version
 		Key: to, Destination: p.destination.props.Location, Upload: upload.ID(), PartSize: size,
 		SourceSize: v.object.Size, SourceTag: string(v.object.Tag), SourceStamp: v.object.Stamp, Operation: p.nextOperation(),
 	}
-	err = p.parts.journals.write(journal)
+	err = p.parts.journals.write(ctx, journal)
 	if err == nil {
 		err = p.putParts(ctx, reader, v, upload, size)
 	}
 	if err != nil {
 		err = errors.Join(err, upload.Abort(p.keep))
 	}
-	return errors.Join(err, p.parts.journals.remove(to))
+	return errors.Join(err, p.parts.journals.remove(ctx, to))
 }
 
 // putParts puts all parts of a version and completes the upload.

@@ -1,6 +1,9 @@
 package backend
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // A PartUploader can write an object in parts, from several goroutines at once
 // and over the lives of several processes. What is uploaded shows nowhere until
@@ -15,6 +18,22 @@ type PartUploader interface {
 	// may work on one id. What nobody completes or aborts stays and takes room,
 	// so callers write the id down before they put the first part.
 	UploadParts(ctx context.Context, key string, opts PartsOptions) (PartUpload, error)
+}
+
+// An UploadLister can say which uploads of one key are not complete, whoever
+// began them. Whoever lost the answer to the beginning of an upload finds it so.
+type UploadLister interface {
+	// ListUploads returns the uploads of exactly this key, those without parts
+	// too, in any order. None is no error.
+	ListUploads(ctx context.Context, key string) ([]Upload, error)
+}
+
+// An Upload is what a store says of one upload that is not complete.
+type Upload struct {
+	ID string // for PartsOptions.ID
+	// Begun is when the upload was begun, by the store's clock, to a second; zero
+	// where the store does not say.
+	Begun time.Time
 }
 
 // PartsOptions describe the object that is uploaded in parts.

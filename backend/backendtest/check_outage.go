@@ -53,5 +53,10 @@ func (e *env) outage(ctx context.Context, r rule, open Opener, class error) erro
 	for _, err := range b.List(ctx, backend.ListOptions{Prefix: e.prefix}) {
 		list = err
 	}
-	return errors.Join(want("stat", stat), want("open", opened), want("put", put), want("delete", del), want("list", list))
+	faults := errors.Join(want("stat", stat), want("open", opened), want("put", put), want("delete", del), want("list", list))
+	if lister, ok := backend.As[backend.UploadLister](b); ok {
+		_, uploads := lister.ListUploads(ctx, key)
+		faults = errors.Join(faults, want("list uploads", uploads))
+	}
+	return faults
 }

@@ -23,6 +23,8 @@ type mutant struct {
 	upload     func(opts *backend.PartsOptions, u *uploadMutant) // see mutants_parts_test.go
 	deleteMany func(ctx context.Context, d []backend.Deletion) []error
 	copy       func(ctx context.Context, from, to string, o backend.CopyOptions) (backend.Object, error)
+	uploads    func(key string) []backend.Upload // see mutants_uploads_test.go
+	noUploads  error                             // of every ListUploads
 }
 
 func (m *mutant) Properties() backend.Properties {

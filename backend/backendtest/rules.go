@@ -64,6 +64,7 @@ const (
 	ruleCopy         rule = "Copier.Copy: the object with its metadata is under the other key as well; what becomes of one later does not show in the other"
 	ruleCopyFrom     rule = "Copier.Copy: any other version than FromMatch fails with ErrPrecondition, an absent one with fs.ErrNotExist, and changes nothing"
 	ruleAbort        rule = "PartUpload.Abort: it removes the upload and all its parts; one that is not there any more is aborted already"
+	ruleUploads      rule = "UploadLister.ListUploads: it returns the uploads of exactly this key, those without parts too, each with its id and, if the store says so, when it was begun"
 )
 
 // broken says what was seen and expected, and which rule that breaks.

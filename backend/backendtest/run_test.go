@@ -191,7 +191,7 @@ func TestSkippedCheckSaysWhy(t *testing.T) {
 
 // outage is a store that answers every call with one error.
 func outage(class error) backend.Backend {
-	m := &mutant{Backend: memory.NewBackend()}
+	m := &mutant{Backend: memory.NewBackend(), noUploads: class}
 	m.stat = func(_ context.Context, key string) (backend.Object, error) {
 		return backend.Object{}, failure("stat", key, class)
 	}
@@ -210,6 +210,11 @@ func outage(class error) backend.Backend {
 	return m
 }
 
+// listsUploads says of whatever is asked that there are none.
+type listsUploads struct{ backend.Backend }
+
+func (listsUploads) ListUploads(context.Context, string) ([]backend.Upload, error) { return nil, nil }
+
 func TestOutagesMustNotLookLikeAbsence(t *testing.T) {
 	sound := opener(memory.NewBackend())
 	for name, c := range map[string]struct {
@@ -222,6 +227,9 @@ func TestOutagesMustNotLookLikeAbsence(t *testing.T) {
 		},
 		"missing looks empty": {
 			missing: memory.NewBackend(), unreachable: outage(backend.ErrUnavailable), faults: []string{"store-missing: ", "list: got success"},
+		},
+		"missing has no uploads": {
+			missing: listsUploads{outage(backend.ErrStoreNotFound)}, unreachable: outage(backend.ErrUnavailable), faults: []string{"store-missing: list uploads: got success"},
 		},
 		"mixed up": {
 			missing: outage(backend.ErrUnavailable), unreachable: outage(backend.ErrStoreNotFound),

@@ -10,12 +10,16 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/objrepl/replication/backend"
 	"github.com/objrepl/replication/internal/durable"
 )
 
-var _ backend.PartUploader = (*store)(nil)
+var (
+	_ backend.PartUploader = (*store)(nil)
+	_ backend.UploadLister = (*store)(nil)
+)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -45,6 +49,28 @@ func (s *store) UploadParts(ctx context.Context, key string, opts backend.PartsO
 	return u, nil
 }
 
+// ListUploads implements backend.UploadLister. It reads the header of every
+// upload, of which a store has few.
+func (s *store) ListUploads(ctx context.Context, key string) ([]backend.Upload, error) {
+	out, err := s.listUploads(ctx, key)
+	return out, s.fail("list uploads", key, err)
+}
+
+func (s *store) listUploads(ctx context.Context, key string) ([]backend.Upload, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := s.checkKey(key); err != nil {
+		return nil, err
+	}
+	h, err := s.acquire(false)
+	if err != nil {
+		return nil, err
+	}
+	defer h.release()
+	return s.uploadsOf(ctx, h, key)
+}
+
 func (u *upload) begin(opts backend.PartsOptions) error {
 	s := u.store
 	if opts.PartSize < 1 {
@@ -59,7 +85,7 @@ func (u *upload) begin(opts backend.PartsOptions) error {
 	}
 	defer h.release()
 	u.id, err = s.newUpload(h, uploadHeader{
-		Version: uploadFormat, Key: u.key, PartSize: opts.PartSize, Metadata: storedMetadata(opts.Metadata),
+		Version: uploadFormat, Key: u.key, Begun: time.Now().UTC(), PartSize: opts.PartSize, Metadata: storedMetadata(opts.Metadata),
 	})
 	return err
 }

@@ -42,6 +42,7 @@ var errNoUpload = &classified{class: fs.ErrNotExist, cause: "no such upload"}
 type uploadHeader struct {
 	Version  int            `json:"v"`
 	Key      string         `json:"key"`
+	Begun    time.Time      `json:"begun,omitzero"`
 	PartSize int64          `json:"part_size"`
 	Metadata storedMetadata `json:"meta"`
 }
@@ -136,12 +137,17 @@ func (s *store) uploadHeader(h *handle, id string) (uploadHeader, error) {
 		return header, errNoUpload
 	}
 	raw, err := readSmall(h, uploadPath(id, uploadHead))
-	if err == nil {
-		// A crash between the rename of the file and the removal of the rest.
-		_, err = h.root.Lstat(uploadPath(id, uploadData))
-	}
 	if err != nil {
 		return header, s.noUpload(h, err)
+	}
+	if _, err = h.root.Lstat(uploadPath(id, uploadData)); err != nil {
+		err = s.noUpload(h, err)
+		if errors.Is(err, errNoUpload) {
+			// A crash between the rename of the file and the removal of the rest.
+			// What cannot be removed now a sweep will.
+			_ = s.removeUpload(h, id)
+		}
+		return header, err
 	}
 	err = json.Unmarshal(raw, &header)
 	if err == nil && (header.Version != uploadFormat || header.PartSize < 1) {
@@ -246,6 +252,31 @@ func (s *store) removeUpload(h *handle, id string) error {
 // crossesMount reports whether a rename failed because it leads to another
 // file system.
 func crossesMount(err error) bool { return errors.Is(err, syscall.EXDEV) }
+
+// uploadsOf returns the uploads of a key. A header that cannot be read, or goes
+// meanwhile, is that of no upload that anybody could go on with.
+func (s *store) uploadsOf(ctx context.Context, h *handle, key string) ([]backend.Upload, error) {
+	d, err := h.open(uploadDir, false, true)
+	if missing(err) {
+		return nil, s.present(h)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	var out []backend.Upload
+	err = d.names(func(name []byte, kind fs.FileMode) error {
+		id, head := strings.CutSuffix(string(name), uploadHead)
+		if !head || !kind.IsRegular() {
+			return ctx.Err()
+		}
+		if header, err := s.uploadHeader(h, id); err == nil && header.Key == key {
+			out = append(out, backend.Upload{ID: id, Begun: header.Begun})
+		}
+		return ctx.Err()
+	})
+	return out, err
+}
 
 // sweepUploads removes uploads of which nothing was written since the given
 // moment.

@@ -11,11 +11,15 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/objrepl/replication/backend"
 )
 
-var _ backend.PartUploader = (*Store)(nil)
+var (
+	_ backend.PartUploader = (*Store)(nil)
+	_ backend.UploadLister = (*Store)(nil)
+)
 
 // uploads are the unfinished uploads of a store. The zero value has none.
 type uploads struct {
@@ -27,6 +31,7 @@ type uploads struct {
 // An upload is one unfinished upload.
 type upload struct {
 	key      string
+	begun    time.Time
 	partSize int64
 	metadata backend.Metadata
 	parts    map[int]part // guarded by the uploads' mu
@@ -49,6 +54,26 @@ func (s *Store) Uploads() []string {
 	s.uploads.mu.Lock()
 	defer s.uploads.mu.Unlock()
 	return slices.Sorted(maps.Keys(s.uploads.open))
+}
+
+// ListUploads implements backend.UploadLister.
+func (s *Store) ListUploads(ctx context.Context, key string) ([]backend.Upload, error) {
+	err := ctx.Err()
+	if err == nil {
+		err = s.check(key)
+	}
+	if err != nil {
+		return nil, fail("list uploads", key, err)
+	}
+	s.uploads.mu.Lock()
+	defer s.uploads.mu.Unlock()
+	var out []backend.Upload
+	for id, u := range s.uploads.open {
+		if u.key == key {
+			out = append(out, backend.Upload{ID: id, Begun: u.begun})
+		}
+	}
+	return out, nil
 }
 
 // UploadParts implements backend.PartUploader.
@@ -90,7 +115,7 @@ func (s *Store) uploadParts(ctx context.Context, key string, opts backend.PartsO
 	if u.open == nil {
 		u.open = map[string]*upload{}
 	}
-	u.open[id] = &upload{key: key, partSize: opts.PartSize, metadata: metadata, parts: map[int]part{}}
+	u.open[id] = &upload{key: key, begun: time.Now(), partSize: opts.PartSize, metadata: metadata, parts: map[int]part{}}
 	return id, nil
 }
 

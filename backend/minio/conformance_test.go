@@ -26,6 +26,11 @@ func TestEveryOperationIsOneRequest(t *testing.T) {
 	s3test.CountsRequests(t, minio.Driver, testutil.SharedMinIO(t))
 }
 
+func TestDamagedPartsAreRefused(t *testing.T) {
+	t.Run("MinIO", func(t *testing.T) { s3test.RefusesDamagedParts(t, minio.Driver, testutil.SharedMinIO(t)) })
+	t.Run("versitygw", func(t *testing.T) { s3test.RefusesDamagedParts(t, minio.Driver, testutil.SharedVersityGW(t)) })
+}
+
 func TestFailuresAreNotRetried(t *testing.T) { s3test.SendsOnce(t, minio.Driver) }
 
 func TestMissingBucketIsNoMissingObject(t *testing.T) { s3test.TellsBucketFromObject(t, minio.Driver) }

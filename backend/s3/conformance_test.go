@@ -26,6 +26,11 @@ func TestEveryOperationIsOneRequest(t *testing.T) {
 	s3test.CountsRequests(t, s3.Driver, testutil.SharedMinIO(t))
 }
 
+func TestDamagedPartsAreRefused(t *testing.T) {
+	t.Run("MinIO", func(t *testing.T) { s3test.RefusesDamagedParts(t, s3.Driver, testutil.SharedMinIO(t)) })
+	t.Run("versitygw", func(t *testing.T) { s3test.RefusesDamagedParts(t, s3.Driver, testutil.SharedVersityGW(t)) })
+}
+
 func TestFailuresAreNotRetried(t *testing.T) { s3test.SendsOnce(t, s3.Driver) }
 
 func TestMissingBucketIsNoMissingObject(t *testing.T) { s3test.TellsBucketFromObject(t, s3.Driver) }

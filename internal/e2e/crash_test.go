@@ -269,16 +269,21 @@ func (c *crash) settle() {
 func (c *crash) requireClean() {
 	t := c.t
 	require.Empty(t, temporary(t, c.state))
+	requireNoUploadJournals(t, c.state)
 	if !c.upload {
 		b, err := local.Driver.Open(t.Context(), backend.Settings{"path": c.to})
 		require.NoError(t, err)
 		defer b.Close()
 		sweeper, ok := backend.As[backend.Sweeper](b)
 		require.True(t, ok)
-		n, err := sweeper.Sweep(t.Context(), time.Now().Add(time.Hour))
+		uploads, err := filepath.Glob(filepath.Join(c.to, ".objrepl", "uploads", "*.json"))
+		require.NoError(t, err)
+		require.Empty(t, uploads, "unfinished uploads")
+		n, err := sweeper.Sweep(t.Context(), time.Now().AddDate(0, 0, 8)) // what has no header goes after a week
 		require.NoError(t, err)
 		t.Logf("the sweep removed %d temporary files", n)
 		require.Empty(t, temporary(t, c.to))
+		require.Empty(t, filesBelow(filepath.Join(c.to, ".objrepl", "uploads")))
 	}
 	// What a server that was killed was writing it clears when it starts. Its
 	// .trash is what it has deleted itself, and clears when it has the time.

@@ -81,7 +81,7 @@ func TestALargeFileGoesOnAfterItsProcessAndItsServerEnded(t *testing.T) {
 				})
 			}
 			open := func() *replication.Replicator {
-				return replicator(t, replication.WithStateDir(state), replication.WithOutagePatience(0), replication.WithPartThreshold(64<<20))
+				return replicator(t, replication.WithStateDir(state), replication.WithOutagePatience(0))
 			}
 
 			r := open()
