@@ -235,6 +235,7 @@ func TestAListingOfTheirRangeFindsWhatIsThere(t *testing.T) {
 				require.Equal(rt, have[k], there[i].Tag)
 			}
 			require.Less(rt, below(k), k)
+			require.Empty(rt, below(""), "an object may have the prefix itself for its key")
 		}
 	})
 }

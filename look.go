@@ -96,6 +96,9 @@ func (p *pass) listKeys(ctx context.Context, e *endpoint, keys []string, there [
 // below returns a key before the given one with as little as possible between
 // them; empty for the beginning.
 func below(key string) string {
+	if key == "" {
+		return ""
+	}
 	rest := key[:len(key)-1]
 	if c := key[len(key)-1]; c > '0' && c < utf8.RuneSelf {
 		return rest + string(c-1) + top

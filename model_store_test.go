@@ -62,6 +62,8 @@ func (h *simStore) do(ctx context.Context, op, key string, apply func(verdictOf)
 		h.sim.stop()
 	}
 	err = h.sim.mutant.failed(h, err)
+	// Time goes on from run to run in one bubble, and names what is in the trash.
+	key = trashedKey.ReplaceAllString(key, trashTime+"/")
 	h.sim.tracef("%s %s %s %q: %v", h.actor, h.side, op, key, outcomeText(err))
 	return err
 }

@@ -37,6 +37,7 @@ type pass struct {
 	observe     func(Event)
 
 	dir      string // the policy's own, in the state directory
+	state    *policyState
 	ledger   *ledger.Ledger
 	pool     *pool
 	keep     context.Context // for what has to be kept of a pass that is stopped
@@ -185,7 +186,7 @@ func (p *pass) deleteAll(ctx context.Context, seen *scanned) error {
 	}
 	err := group.Wait()
 	if err == nil && ctx.Err() == nil && p.failures.count() == failures {
-		err = p.closeTrash()
+		err = p.closeTrash(ctx)
 	}
 	return err
 }

@@ -27,6 +27,9 @@ func (p *pass) resolve(ctx context.Context, d decision) outcome {
 	case absent(err):
 		return p.copy(ctx, d.key, d.source.Size, backend.Condition{Absent: true}, d.known)
 	case err != nil:
+		if p.doubt.look.Load() {
+			p.doubt.stays.Store(true) // it may be ours, which nobody knows yet
+		}
 		return failed(p.destination.wrap(err))
 	}
 	if mk, ours := p.ownMarker(there); ours {

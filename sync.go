@@ -169,7 +169,7 @@ func (r *Replicator) newPass(ctx context.Context, p Policy, options syncOptions,
 		task: TaskSync, policy: p, options: options, source: source, destination: destination,
 		again: r.again, workers: r.config.concurrency, shards: r.shards, accept: accept, brake: brake,
 		log: r.config.logger, audit: r.config.audit, observe: r.config.observer,
-		dir: dir, operation: rand.Text()[:12],
+		dir: dir, state: state, operation: rand.Text()[:12],
 	}
 	if pass.doubt, err = newDoubt(ctx, state); err != nil {
 		return nil, err

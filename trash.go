@@ -6,18 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/objrepl/replication/backend"
-	"github.com/objrepl/replication/internal/durable"
 )
 
 const (
 	// trashTime names the directory of a pass, by its start in UTC.
 	trashTime = "20060102T150405Z"
-	// trashName is a file in a policy's directory. It is there while objects may
+	// trashName is an object of a policy's state. It is there while objects may
 	// be in the trash and still in their place.
 	trashName    = "trash.json"
 	trashVersion = 1
@@ -52,7 +49,7 @@ func (p *pass) openTrash(ctx context.Context) error {
 	t := new(trash)
 	t.copier, _ = backend.As[backend.Copier](p.destination.Backend)
 	var err error
-	if t.earlier, err = p.readTrashFile(); err != nil {
+	if t.earlier, err = p.readTrashFile(ctx); err != nil {
 		return err
 	}
 	for at := p.started.UTC(); ; at = at.Add(time.Second) {
@@ -73,37 +70,22 @@ func (p *pass) openTrash(ctx context.Context) error {
 		}
 	}
 	p.trash = t
-	return p.inDir(func(root *os.Root) error {
-		raw, err := json.Marshal(trashFile{trashVersion, t.dir})
-		if err != nil {
-			return err
-		}
-		return durable.WriteFile(root, trashName, append(raw, '\n'), 0o600)
-	})
-}
-
-// inDir calls f with the policy's directory.
-func (p *pass) inDir(f func(*os.Root) error) error {
-	root, err := os.OpenRoot(p.dir)
-	if err == nil {
-		defer root.Close()
-		err = f(root)
-	}
+	raw, err := json.Marshal(trashFile{trashVersion, t.dir})
 	if err != nil {
-		return fmt.Errorf("note the trash: %w", err)
+		return err
 	}
-	return nil
+	return p.state.write(ctx, trashName, append(raw, '\n'))
 }
 
 // readTrashFile returns the directory that an earlier pass has left. A file that
 // cannot be understood costs second copies in the trash and nothing else.
-func (p *pass) readTrashFile() (string, error) {
-	raw, err := os.ReadFile(filepath.Join(p.dir, trashName))
+func (p *pass) readTrashFile(ctx context.Context) (string, error) {
+	raw, _, err := p.state.read(ctx, trashName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("note of the trash: %w", err)
+		return "", err
 	}
 	var f trashFile
 	if json.Unmarshal(raw, &f) != nil || f.Version != trashVersion {
@@ -114,11 +96,11 @@ func (p *pass) readTrashFile() (string, error) {
 
 // closeTrash forgets the directory of a pass that has deleted all that it copied
 // there.
-func (p *pass) closeTrash() error {
+func (p *pass) closeTrash(ctx context.Context) error {
 	if p.trash == nil {
 		return nil
 	}
-	return p.inDir(func(root *os.Root) error { return removeIfThere(root, trashName) })
+	return p.state.remove(ctx, trashName)
 }
 
 // toTrash copies the version that is to be deleted to the trash. Nil says that

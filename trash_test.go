@@ -1,12 +1,15 @@
 package replication
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -87,6 +90,8 @@ func TestWhatIsDeletedIsInTheTrashWithItsMetadata(t *testing.T) {
 			}
 			require.Len(t, w.contents(w.destination), 4)
 			require.Empty(t, w.destination.Uploads())
+			journals, _ := os.ReadDir(filepath.Join(w.r.config.stateDir, policyDir("p"), uploadsDir)) // none were needed
+			require.Empty(t, journals)
 			_, err = os.Stat(filepath.Join(w.r.config.stateDir, policyDir("p"), trashName))
 			require.ErrorIs(t, err, os.ErrNotExist)
 			w.requireQuiet()
@@ -102,15 +107,28 @@ func TestTheCopyComesBeforeTheDeletion(t *testing.T) {
 	for name, most := range map[string]int{"in bulk": 1000, "singly": 0} {
 		t.Run(name, func(t *testing.T) {
 			w := discarding(t, 5, memory.WithProperties(func(p *backend.Properties) { p.MaxBulkDelete = most }))
+			var early atomic.Int64
 			w.destination.before = func(op, key string) error {
-				if op == "delete" {
-					require.Contains(t, strings.Join(w.contents(w.destination), "\n"), "Z/"+key+"=content")
+				if op == "delete" && !w.holds(".trash/", "Z/"+key) {
+					early.Add(1)
 				}
 				return nil
 			}
 			require.EqualValues(t, 5, w.mustSync().Deleted)
+			require.Zero(t, early.Load())
 		})
 	}
+}
+
+// holds reports whether the destination has a key of this form. It is for hooks,
+// which run in the workers and must not end them.
+func (w *world) holds(prefix, suffix string) bool {
+	for page, err := range w.destination.Store.List(context.Background(), backend.ListOptions{Prefix: prefix}) {
+		if err == nil && slices.ContainsFunc(page, func(o backend.Object) bool { return strings.HasSuffix(o.Key, suffix) }) {
+			return true
+		}
+	}
+	return false
 }
 
 func TestWhatCannotBeMovedToTheTrashStays(t *testing.T) {

@@ -18,7 +18,6 @@ import (
 
 	"github.com/objrepl/replication/backend"
 	"github.com/objrepl/replication/backend/memory"
-	"github.com/objrepl/replication/internal/durable"
 )
 
 func (h *hooked) ListUploads(ctx context.Context, key string) ([]backend.Upload, error) {
@@ -201,7 +200,10 @@ func TestAnUploadThatIsBegunAfterThePassIsAbortedByALaterOne(t *testing.T) {
 // journal reads the journal of the large object.
 func (w *world) journal() (uploadJournal, bool) {
 	w.t.Helper()
-	j, found, err := journals{filepath.Join(w.r.config.stateDir, policyDir("p"))}.read("big")
+	state, err := w.r.readPolicyState(w.t.Context(), "p")
+	require.NoError(w.t, err)
+	defer state.Close()
+	j, found, err := journals{state}.read(w.t.Context(), "big")
 	require.NoError(w.t, err)
 	return j, found
 }
@@ -270,26 +272,28 @@ func TestAJournalThatStaysNamesNoUploadThatIsComplete(t *testing.T) {
 	require.Empty(t, w.destination.Uploads())
 }
 
-// What a process that was killed was about to write is no journal, even if it is
-// whole.
-func TestAJournalThatNeverCameToBeIsRemoved(t *testing.T) {
+// Only what has the name of its key is a journal.
+func TestWhatIsNoJournalIsRemoved(t *testing.T) {
 	w := newPartsWorld(t)
 	w.put(w.source, "big", large("abcdefg"))
 	require.True(t, w.dieAt(moment{"part 6", false}))
 	j, _ := w.journal()
-	dir := filepath.Join(w.r.config.stateDir, policyDir("p"), uploadsDir)
-	raw, err := os.ReadFile(filepath.Join(dir, journals{}.name("big")))
+	state := &policyState{Backend: memory.NewBackend()}
+	js := journals{state}
+	require.NoError(t, js.write(t.Context(), j))
+	raw, _, err := state.read(t.Context(), js.name("big"))
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, durable.TempPrefix+"X"), raw, 0o600))
+	require.NoError(t, state.write(t.Context(), uploadsDir+"/other.json", raw))
+	require.NoError(t, state.write(t.Context(), uploadsDir+"/torn.json", raw[:10]))
 	seen := 0
-	require.NoError(t, journals{filepath.Dir(dir)}.all(func(got uploadJournal, _ time.Time) {
+	require.NoError(t, js.all(t.Context(), func(got uploadJournal, _ time.Time) {
 		require.Equal(t, j, got)
 		seen++
 	}))
 	require.Equal(t, 1, seen)
-	w.mustSync()
-	w.requireEqual()
-	w.requireNoUploads()
+	left, err := state.list(t.Context(), "")
+	require.NoError(t, err)
+	require.Len(t, left, 1)
 }
 
 // Where no beginning went unanswered nothing is asked later.
@@ -421,8 +425,8 @@ func TestAStoreThatCannotListUploadsIsNotAskedForEver(t *testing.T) {
 	require.NoError(t, u.abandon(t.Context(), j))
 
 	e := newEndpoint(onlyParts{store, store}, "destination", "d", "")
-	require.Contains(t, fmt.Sprint(e.weaker()), "cannot list uploads")
-	require.NotContains(t, fmt.Sprint(newEndpoint(store, "destination", "d", "").weaker()), "cannot list uploads")
+	require.Contains(t, fmt.Sprint(e.weaker(conditions{})), "cannot list uploads")
+	require.NotContains(t, fmt.Sprint(newEndpoint(store, "destination", "d", "").weaker(conditions{})), "cannot list uploads")
 }
 
 type refusing struct{}
@@ -451,8 +455,8 @@ func TestAReplayLeavesUploadsToTheNextPass(t *testing.T) {
 }
 
 func TestUploadJournalFormatIsAsSpecified(t *testing.T) {
-	dir := t.TempDir()
-	js := journals{dir}
+	state := &policyState{Backend: memory.NewBackend()}
+	js := journals{state}
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	for golden, j := range map[string]uploadJournal{
 		`{"version":1,"key":"a/b","destination":"s3://x/y","upload":"u","part_size":16,"source_size":40,"source_tag":"t","source_stamp":"s","operation":"OP.1"}`: {
@@ -462,11 +466,11 @@ func TestUploadJournalFormatIsAsSpecified(t *testing.T) {
 			Key: "a/b", Destination: "s3://x/y", UnknownSince: at, UnknownUntil: at.Add(time.Minute), PartSize: 16, SourceSize: 40, SourceTag: "t", Operation: "OP.1",
 		},
 	} {
-		require.NoError(t, js.write(j))
-		raw, err := os.ReadFile(filepath.Join(dir, uploadsDir, "c14cddc033f64b9dea80ea675cf280a015e672516090a5626781153dc68fea11.json"))
+		require.NoError(t, js.write(t.Context(), j))
+		raw, _, err := state.read(t.Context(), "uploads/c14cddc033f64b9dea80ea675cf280a015e672516090a5626781153dc68fea11.json")
 		require.NoError(t, err)
 		require.Equal(t, golden+"\n", string(raw))
-		got, found, err := js.read("a/b")
+		got, found, err := js.read(t.Context(), "a/b")
 		require.NoError(t, err)
 		require.True(t, found)
 		j.Version = journalVersion

@@ -97,7 +97,7 @@ func (js journals) all(ctx context.Context, f func(j uploadJournal, written time
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			errs = append(errs, err)
-		case json.Unmarshal(raw, &j) != nil:
+		case json.Unmarshal(raw, &j) != nil || js.name(j.Key) != o.Key:
 			errs = append(errs, js.state.remove(ctx, o.Key))
 		case j.Version == journalVersion:
 			f(j, o.Modified)
