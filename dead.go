@@ -47,6 +47,9 @@ type deadLetters struct {
 	mu     sync.Mutex
 	old    map[string]DeadLetter // of the passes before
 	failed map[string]DeadLetter // in this one
+	// conflicts are keys that failed in this pass by what somebody else has put
+	// there, so that trying again is of no use meanwhile.
+	conflicts map[string]bool
 }
 
 // readDead reads the dead letters of a policy.
@@ -105,11 +108,29 @@ func (l *deadLetters) fail(key string, cause error, now time.Time) {
 	if len(l.failed) < maxDead || again {
 		l.failed[key] = d
 	}
+	if len(l.conflicts) < maxDead && (errors.Is(cause, ErrForeignObject) || errors.Is(cause, ErrDrift)) {
+		l.conflicts[key] = true
+	}
 }
 
 // retryAfter is the pause after so many attempts.
 func retryAfter(attempts int) time.Duration {
 	return min(firstRetry<<min(attempts-1, 20), lastRetry)
+}
+
+// mayGoOn reports whether a later pass may go on with what this one began for an
+// object: it failed, and not by a conflict. Where failures are too many to be
+// kept, any may have.
+func (l *deadLetters) mayGoOn(key string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, failed := l.failed[key]
+	return (failed || len(l.failed) >= maxDead) && !l.conflicts[key]
+}
+
+// newDeadLetters begins with those of the passes before.
+func newDeadLetters(old map[string]DeadLetter) *deadLetters {
+	return &deadLetters{old: old, failed: map[string]DeadLetter{}, conflicts: map[string]bool{}}
 }
 
 // settled notes that an object is up to date.

@@ -498,9 +498,10 @@ func TestAStoreThatRefusesPartsGetsObjectsWhole(t *testing.T) {
 func TestAnUploadThatCannotBeWrittenDownIsNotBegun(t *testing.T) {
 	w := newPartsWorld(t)
 	w.put(w.source, "big", large("abcdefg"))
-	require.NoError(t, os.MkdirAll(filepath.Join(w.r.config.stateDir, policyDir("p"), uploadsDir, journals{}.name("big"), "x"), 0o700))
+	require.NoError(t, os.MkdirAll(filepath.Join(w.r.config.stateDir, policyDir("p"), journals{}.name("big")), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(w.r.config.stateDir, policyDir("p"), journals{}.name("big"), "in the way"), nil, 0o600))
 	_, err := w.sync()
-	require.ErrorContains(t, err, "upload journal")
+	require.ErrorContains(t, err, "write uploads/")
 	require.Empty(t, w.destination.Uploads())
 	require.NotContains(t, uploadCalls(w.destination), "part 1")
 }

@@ -129,7 +129,7 @@ func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, di
 	if err != nil {
 		return fail(err)
 	}
-	pass.dead = &deadLetters{old: maps.Clone(dead), failed: map[string]DeadLetter{}}
+	pass.dead = newDeadLetters(maps.Clone(dead))
 	result, err = pass.run(ctx)
 	if !lostLease(ctx) {
 		err = errors.Join(err, writeDead(context.WithoutCancel(ctx), state, dead, pass.dead.remaining(pass.complete)))

@@ -127,19 +127,25 @@ func (j uploadJournal) attrs(policy string, err error) []any {
 	return []any{slog.String("policy", policy), slog.String("store", j.Destination), slog.String("key", j.Key), slog.String("upload", j.Upload), slog.Any("error", err)}
 }
 
-// sweepUploads aborts the uploads that nobody will go on with: after a scan
-// without failures that is all of them, since every object is where it
-// belongs. What cannot be aborted now is left to the next pass.
+// sweepUploads aborts, after a scan, the uploads that nobody will go on with:
+// all but those of objects that failed and may be copied by the next pass. What
+// cannot be aborted now is left to that.
 func (p *pass) sweepUploads(ctx context.Context) {
-	settled := p.failures.count() == 0 && !p.options.replay
 	err := p.parts.journals.all(ctx, func(j uploadJournal, written time.Time) {
-		if ctx.Err() == nil && (settled || time.Since(written) >= journalAge) {
+		if ctx.Err() == nil && (!p.goesOn(j.Key) || time.Since(written) >= journalAge) {
 			p.endJournal(ctx, j)
 		}
 	})
 	if err != nil {
 		p.log.Warn("could not look for unfinished uploads", "policy", p.policy.ID, "error", err)
 	}
+}
+
+// goesOn reports whether a later pass may go on with an upload. A replay does
+// not know it of what it did not try.
+func (p *pass) goesOn(key string) bool {
+	relative, ours := p.destination.relative(key)
+	return p.options.replay || ours && p.dead.mayGoOn(p.source.key(relative))
 }
 
 // mayComeLate reports whether a request of a process that was killed, or whose
