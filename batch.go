@@ -57,8 +57,8 @@ func (p *pass) deleteKept(ctx context.Context, d *deletions) error {
 	if bulk == nil {
 		p.pool.run(ctx, window, deleteDecisions(d), func(dec decision) outcome {
 			return p.removeSingly(ctx, &removal{keptDeletion: keptDeletion{dec.key, string(dec.destination.Tag), dec.entry.DestinationTag}})
-		}, keep.collect)
-		return errors.Join(d.err, keep.close())
+		}, func(dec decision, out outcome) { keep.collect(ctx, dec, out) })
+		return errors.Join(d.err, keep.close(ctx))
 	}
 	for kept := range inBatches(d.replay(), min(p.destination.props.MaxBulkDelete, maxBatch)) {
 		if ctx.Err() != nil {
@@ -67,10 +67,10 @@ func (p *pass) deleteKept(ctx context.Context, d *deletions) error {
 		b := &batch{pass: p, bulk: bulk, compared: compared, removals: kept, outcomes: make([]outcome, len(kept))}
 		b.run(ctx)
 		for i, r := range kept {
-			keep.collect(r.decision(), b.outcomes[i])
+			keep.collect(ctx, r.decision(), b.outcomes[i])
 		}
 	}
-	return errors.Join(d.err, keep.close())
+	return errors.Join(d.err, keep.close(ctx))
 }
 
 // maxBatch bounds a batch whatever the store takes.

@@ -13,7 +13,6 @@ import (
 // goroutine.
 type checkpointer struct {
 	pass    *pass
-	ctx     context.Context // outlives the pass's: what was acknowledged is kept
 	update  *ledger.Update
 	pending int
 	last    time.Time
@@ -21,39 +20,41 @@ type checkpointer struct {
 }
 
 func (p *pass) checkpoints() *checkpointer {
-	return &checkpointer{pass: p, ctx: p.keep, update: p.ledger.Begin(), last: time.Now()}
+	return &checkpointer{pass: p, update: p.ledger.Begin(), last: time.Now()}
 }
 
-// collect takes one outcome.
-func (c *checkpointer) collect(d decision, out outcome) {
+// collect takes one outcome. What was acknowledged is kept also of a pass that is
+// being stopped.
+func (c *checkpointer) collect(ctx context.Context, d decision, out outcome) {
 	if c.err != nil {
 		return
 	}
+	ctx = context.WithoutCancel(ctx)
 	switch {
 	case out.entry != nil:
-		c.err = c.update.Put(c.ctx, *out.entry)
+		c.err = c.update.Put(ctx, *out.entry)
 	case out.forget:
-		c.err = c.update.Delete(c.ctx, d.key)
+		c.err = c.update.Delete(ctx, d.key)
 	default:
 		return
 	}
 	if c.pending++; c.err == nil && (c.pending >= checkpointOutcomes || time.Since(c.last) >= checkpointTime) {
-		c.commit()
+		c.commit(ctx)
 	}
 	if c.err != nil {
 		c.pass.stop(fmt.Errorf("write ledger: %w", c.err))
 	}
 }
 
-func (c *checkpointer) commit() {
-	c.err = c.update.Commit(c.ctx)
+func (c *checkpointer) commit(ctx context.Context) {
+	c.err = c.update.Commit(ctx)
 	c.pending, c.last = 0, time.Now()
 }
 
 // close commits what is left.
-func (c *checkpointer) close() error {
+func (c *checkpointer) close(ctx context.Context) error {
 	if c.err == nil {
-		c.commit()
+		c.commit(context.WithoutCancel(ctx))
 	}
 	if c.err != nil {
 		return fmt.Errorf("write ledger: %w", c.err)

@@ -83,7 +83,7 @@ func (c *copying) inParts(ctx context.Context) (outcome, error) {
 	out, err := t.run(ctx, have)
 	if t.useless(err) {
 		// Also when the pass ends now: nobody will want these parts.
-		p.endJournal(p.keep, t.journal)
+		p.endJournal(context.WithoutCancel(ctx), t.journal)
 	}
 	if errors.Is(err, errUploadLost) {
 		err = errors.Join(errSourceChanged, err) // all of it once more
@@ -201,14 +201,14 @@ func (c *copying) begin(ctx context.Context, object backend.Object, earlier uplo
 	}
 	if err != nil {
 		if !unsure {
-			p.endJournal(p.keep, j)
+			p.endJournal(context.WithoutCancel(ctx), j)
 		}
 		return nil, p.destination.wrap(err)
 	}
 	j.Upload = t.upload.ID()
 	t.journal = j
 	if err := p.parts.journals.write(ctx, j); err != nil {
-		return nil, errors.Join(err, t.upload.Abort(p.keep)) // what this leaves, the first journal knows of
+		return nil, errors.Join(err, t.upload.Abort(context.WithoutCancel(ctx))) // what this leaves, the first journal knows of
 	}
 	return t, nil
 }

@@ -40,7 +40,6 @@ type pass struct {
 	state    *policyState
 	ledger   *ledger.Ledger
 	pool     *pool
-	keep     context.Context // for what has to be kept of a pass that is stopped
 	failures *failures
 	dead     *deadLetters
 	complete bool // every object was seen
@@ -74,7 +73,6 @@ func (p *pass) nextOperation() string {
 // run does the pass. The result is true whatever the error.
 func (p *pass) run(ctx context.Context) (SyncResult, error) {
 	p.started = time.Now()
-	p.keep = context.WithoutCancel(ctx)
 	ctx, p.stop = context.WithCancelCause(ctx)
 	defer p.stop(nil)
 	p.pool = newPool(p.workers)

@@ -86,8 +86,8 @@ func (p *pass) replay(ctx context.Context) error {
 		scanErr = p.detect(d, nil, func(dec decision) bool { return yield(dec) })
 	}, func(dec decision) outcome {
 		return p.finishOne(ctx, dec, p.settle(ctx, func() outcome { return p.work(ctx, dec) }))
-	}, keep.collect)
-	return errors.Join(scanErr, keep.close())
+	}, func(dec decision, out outcome) { keep.collect(ctx, dec, out) })
+	return errors.Join(scanErr, keep.close(ctx))
 }
 
 // An asker is a listing of known keys, made by asking for each.

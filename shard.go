@@ -168,13 +168,13 @@ func (p *pass) scanShardOnce(ctx context.Context, part shard, ahead int, kept []
 	p.pool.run(ctx, ahead, decisions, func(dec decision) outcome {
 		return p.finishOne(ctx, dec, p.settle(ctx, func() outcome { return p.work(ctx, dec) }))
 	}, func(dec decision, out outcome) {
-		keep.collect(dec, out)
+		keep.collect(ctx, dec, out)
 		if dec.verdict == verdictClaim && out.entry != nil {
 			p.keepClaimed(kept[keptClaimed], dec, out)
 		}
 	})
 	*counts = d.counts
-	if err := keep.close(); err != nil {
+	if err := keep.close(ctx); err != nil {
 		return err
 	}
 	if scanErr != nil {

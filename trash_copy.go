@@ -61,7 +61,7 @@ func (p *pass) copyInParts(ctx context.Context, reader *sourceReader, v *version
 		err = p.putParts(ctx, reader, v, upload, size)
 	}
 	if err != nil {
-		err = errors.Join(err, upload.Abort(p.keep))
+		err = errors.Join(err, upload.Abort(context.WithoutCancel(ctx)))
 	}
 	return errors.Join(err, p.parts.journals.remove(ctx, to))
 }
