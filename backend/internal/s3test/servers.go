@@ -31,6 +31,7 @@ var MinIO = []Quirk{
 	{Check: "delete-if-match", Source: unconditional},
 	{Check: "delete-if-match-absent", Source: unconditional},
 	{Check: "race-delete", Source: unconditional},
+	{Check: "delete-many-if-match", Source: "MinIO, cmd/bucket-handlers.go, DeleteMultipleObjectsHandler: the ETag of an object is not looked at; the engine finds that out by a probe"},
 	slowReader,
 }
 
@@ -54,6 +55,7 @@ var VersityGW = []Quirk{
 	{Check: "key-component-255-multibyte", Source: longName},
 	{Check: "delete-if-match-absent", Source: goneIsDeleted},
 	{Check: "race-delete", Source: goneIsDeleted},
+	{Check: "delete-many-if-match", Source: "versitygw, backend/posix/posix.go, DeleteObjects: the ETag of an object is not passed on; the engine finds that out by a probe"},
 }
 
 const (
