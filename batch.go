@@ -53,7 +53,11 @@ func (e *endpoint) deletesMany() bool { return e.props.MaxBulkDelete > 1 }
 // deleteKept carries out the deletions of one file.
 func (p *pass) deleteKept(ctx context.Context, d *deletions) error {
 	keep := p.checkpoints()
-	bulk, compared := p.bulk(ctx)
+	var bulk backend.BulkDeleter
+	compared := false
+	if d.count >= int64(p.batching.from) {
+		bulk, compared = p.bulk(ctx)
+	}
 	if bulk == nil {
 		p.pool.run(ctx, window, deleteDecisions(d), func(dec decision) outcome {
 			return p.removeSingly(ctx, &removal{keptDeletion: keptDeletion{dec.key, string(dec.destination.Tag), dec.entry.DestinationTag}})

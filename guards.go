@@ -182,18 +182,22 @@ func (g *guards) refresh(ctx context.Context) (conditions, error) {
 	return g.now, nil
 }
 
-// remembered returns what is known without asking, and whether a pass would
-// have to ask about objects. Old answers are better than none.
-func (g *guards) remembered() (c conditions, asks bool) {
+// An asking says which questions a pass would have to put to the store before it
+// does what they are about.
+type asking struct{ objects, parts, bulk bool }
+
+// remembered returns what is known without asking, and what a pass would have to
+// ask. Old answers are better than none.
+func (g *guards) remembered() (c conditions, asks asking) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.destination.props.Varies {
-		return g.now, false
+		return g.now, asking{}
 	}
 	f, err := g.state.read()
 	if err != nil {
 		g.log.Warn("what the destination said of its conditions cannot be read", "store", g.state.location, "error", err)
-		return g.now, true
 	}
-	return g.now.with(f.Objects).with(f.Parts).with(f.Bulk), !f.Objects.fresh(time.Now())
+	now := time.Now()
+	return g.now.with(f.Objects).with(f.Parts).with(f.Bulk), asking{!f.Objects.fresh(now), !f.Parts.fresh(now), !f.Bulk.fresh(now)}
 }

@@ -138,7 +138,7 @@ type planner struct {
 	plan    *Plan
 	shards  []*shardPlan // appended to before the shard is visited
 	known   conditions   // of the destination
-	asks    bool         // a pass would ask for them
+	asks    asking
 
 	mu sync.Mutex // held while an item is given away
 }
@@ -149,16 +149,18 @@ type shardPlan struct {
 	items    []PlanItem
 	deletes  int64 // that the brake counts
 	batched  int64 // of them, those that go out among others
+	large    int64 // that are copied in parts
 	copying  PlanRequests
 	deleting PlanRequests
 }
 
 func (p *planner) run(ctx context.Context) error {
 	p.known, p.asks = p.guards.remembered()
-	if p.asks { // a pass would ask; until then its driver is believed
-		p.known = p.known.with(answers{
-			Put: guard{answerHonoured, answerHonoured}, Delete: guard{Match: answerHonoured}, Bulk: guard{Match: answerHonoured},
-		})
+	// What is to be asked yet is believed of its driver until then.
+	all := guard{answerHonoured, answerHonoured}
+	p.known = p.known.with(answers{Put: all, Delete: all, Complete: all})
+	if p.known.delete.Match == answerHonoured { // see inBulk
+		p.known = p.known.with(answers{Bulk: all})
 	}
 	seen, err := p.walk(ctx, func(int) visit {
 		s := &shardPlan{counts: map[Reason]*PlanCount{}}
@@ -217,6 +219,9 @@ func (p *planner) shard(d *detector, s *shardPlan) error {
 			s.deleting.add(p.trashRequests(item))
 		} else {
 			s.copying.add(p.copyRequests(dec, item))
+			if item.Action == ActionCopy && p.inParts(dec.source.Size) {
+				s.large++
+			}
 		}
 		c := s.counts[item.Reason]
 		if c == nil {

@@ -114,20 +114,38 @@ func costOf(prices *Prices, e *endpoint, least, most Requests) *Cost {
 var oneHead = RequestsBySide{Destination: Requests{Head: 1}}
 
 // probeRequests estimates what asking the destination for its conditions takes,
-// in a pass that writes or deletes anything.
+// see conditionProbe. Of what has to be looked at first it is not known whether it
+// would be asked for.
 func (p *planner) probeRequests() (r PlanRequests) {
 	copies, _ := p.plan.Total(ActionCopy)
 	looks, _ := p.plan.Total(ActionLook)
 	deletes, _ := p.plan.Total(ActionDelete)
+	trashed, _ := p.plan.Total(ActionTrash)
+	deletes += trashed
 	if p.plan.HeldBack != nil {
 		deletes = 0
 	}
-	if !p.asks || copies+looks+deletes == 0 {
-		return r
+	ask := func(r *PlanRequests, surely bool, probe Requests) {
+		r.Most.Destination.add(probe)
+		if surely {
+			r.Least.Destination.add(probe)
+		}
 	}
-	r.Most.Destination = Requests{Put: 4, Delete: 2}
-	if copies+deletes > 0 {
-		r.Least = r.Most
+	if p.asks.objects && copies+looks+deletes > 0 {
+		ask(&r, copies+deletes > 0, Requests{Put: 4, Delete: 2})
+	}
+	var large, batched int64
+	for _, s := range p.shards {
+		large += s.large
+		if s.batched >= int64(p.batching.from) && deletes > 0 {
+			batched += s.batched
+		}
+	}
+	if p.asks.parts && large > 0 {
+		ask(&r, true, Requests{Put: 7, Delete: 1})
+	}
+	if _, compared := p.known.deletesMany(); p.asks.bulk && compared && batched > 0 {
+		ask(&r, true, Requests{Put: 2, Delete: 2})
 	}
 	return r
 }

@@ -165,8 +165,15 @@ func TestATrashInABucket(t *testing.T) {
 			made := proxy.Counts()
 			t.Log(made)
 			require.Equal(t, 31, made["CopyObject"])
-			require.Equal(t, 1, made["DeleteObjects"])
-			require.Zero(t, made["GetObject"]+made["PutObject"]+made["HeadObject"])
+			if server == testutil.SharedVersityGW(t) {
+				// It compares the tag of one deletion, and not those of many.
+				require.Equal(t, 31, made["DeleteObject"])
+				require.Equal(t, 1, made["DeleteObjects"], "the probe's")
+				require.Zero(t, made["GetObject"]+made["HeadObject"])
+			} else {
+				require.Equal(t, 1, made["DeleteObjects"])
+				require.Zero(t, made["GetObject"]+made["PutObject"]+made["HeadObject"])
+			}
 
 			keys := keysIn(t, client, name)
 			require.Len(t, keys, 51)
