@@ -82,10 +82,12 @@ func (c conditions) with(a answers) conditions {
 }
 
 // deletesMany reports whether deletions may go out together, which they may not
-// where one alone is more exact, and whether the store then compares their tags.
+// where one alone is more exact, or could be, and whether the store then compares
+// their tags.
 func (c conditions) deletesMany() (may, compared bool) {
 	compared = c.bulk.Match == answerHonoured
-	return compared || c.delete.Match != answerHonoured, compared
+	alone := c.delete.sends(backend.Condition{Match: "any"}).Match != ""
+	return compared || !alone, compared
 }
 
 // look looks, just before a request, whether a condition holds that the store

@@ -83,6 +83,20 @@ func (g *guards) parts(ctx context.Context) conditions {
 	return g.now
 }
 
+// mustObjects is objects for whom a store that cannot be asked is of no use.
+func (g *guards) mustObjects(ctx context.Context) (conditions, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.destination.props.Varies {
+		a, err := g.find(ctx, askObjects, false)
+		if err != nil {
+			return g.now, err
+		}
+		g.learn(askObjects, a)
+	}
+	return g.now, nil
+}
+
 // inBulk returns how a BulkDeleter fares, and the rest.
 func (g *guards) inBulk(ctx context.Context) conditions {
 	g.mu.Lock()

@@ -80,7 +80,11 @@ func (c *copying) inParts(ctx context.Context) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	out, err := t.run(ctx, have)
+	var out outcome
+	parts, err := t.putAll(ctx, have)
+	if err == nil {
+		out, err = c.complete(ctx, t, parts)
+	}
 	if t.useless(err) {
 		// Also when the pass ends now: nobody will want these parts.
 		p.endJournal(context.WithoutCancel(ctx), t.journal)
@@ -114,17 +118,28 @@ func (c *copying) upload(ctx context.Context, object backend.Object) (*transfer,
 		}
 		j.Upload = ""
 	}
-	var unknown uploadJournal
+	earlier, err := p.endEarlier(ctx, j, found)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := p.newTransfer(p.reader, object, key)
+	if err != nil {
+		return nil, nil, p.destination.wrap(err)
+	}
+	return t, nil, t.begin(ctx, mark(travelling(object.Metadata), t.marker(), p.destination.props.MaxMetadata), earlier)
+}
+
+// endEarlier ends with the upload of an earlier journal, if there is one, and
+// returns what the journal of the next one takes over.
+func (p *pass) endEarlier(ctx context.Context, j uploadJournal, found bool) (unknown uploadJournal, err error) {
 	if found && j.Destination == p.destination.props.Location {
-		// The journal of the next upload takes these over.
 		unknown = j
 		j.UnknownSince = time.Time{}
 	}
 	if found && !p.abandon(ctx, j) {
-		return nil, nil, p.destination.wrap(fmt.Errorf("%w: the upload of an earlier version cannot be aborted", backend.ErrUnavailable))
+		return unknown, p.destination.wrap(fmt.Errorf("%w: the upload of an earlier version cannot be aborted", backend.ErrUnavailable))
 	}
-	t, err := c.begin(ctx, object, unknown)
-	return t, nil, err
+	return unknown, nil
 }
 
 // resumes reports whether a journal is of this source version. A stamp that was
@@ -136,7 +151,7 @@ func (p *pass) resumes(j uploadJournal, object backend.Object) bool {
 
 func (c *copying) resume(ctx context.Context, object backend.Object, j uploadJournal) (*transfer, map[int]backend.Part, error) {
 	p := c.pass
-	t := &transfer{copying: c, object: object, journal: j}
+	t := &transfer{pass: p, from: p.reader, object: object, journal: j}
 	var parts []backend.Part
 	err := p.again.call(ctx, func() (err error) {
 		t.upload, err = p.parts.uploader.UploadParts(ctx, j.Key, backend.PartsOptions{ID: j.Upload, PartSize: j.PartSize})
@@ -157,60 +172,46 @@ func (c *copying) resume(ctx context.Context, object backend.Object, j uploadJou
 	return t, have, nil
 }
 
-// begin begins an upload. That it will is written down before, and its id
-// before any part is put, so that a process that dies at any moment leaves none
-// that the next pass does not find. An earlier journal of the key may know of
-// uploads without a known id, which the new one takes over.
-func (c *copying) begin(ctx context.Context, object backend.Object, earlier uploadJournal) (*transfer, error) {
+// complete makes the parts the object. It looks what became of it wherever the
+// answer does not say so.
+func (c *copying) complete(ctx context.Context, t *transfer, parts []backend.Part) (out outcome, err error) {
 	p := c.pass
-	limits := p.destination.props.Parts
-	j := uploadJournal{
-		Key: p.destination.key(c.key), Destination: p.destination.props.Location,
-		UnknownSince: earlier.UnknownSince,
-		PartSize:     limits.Size(object.Size, p.parts.size),
-		SourceSize:   object.Size, SourceTag: string(object.Tag), SourceStamp: object.Stamp,
-		Operation: p.nextOperation(),
+	v := &version{object: t.object}
+	if err := c.raiseDoubt(ctx); err != nil {
+		return outcome{}, err
 	}
-	if j.PartSize == 0 {
-		return nil, p.destination.wrap(fmt.Errorf("%w: %d bytes do not fit into %d parts of %d bytes",
-			backend.ErrTooLarge, object.Size, limits.Count, limits.Max))
-	}
-	if j.UnknownSince.IsZero() {
-		j.UnknownSince = time.Now().UTC()
-	}
-	t := &transfer{copying: c, object: object, journal: j}
-	var unwritten error
-	unsure := false
-	err := p.again.call(ctx, func() (err error) {
-		j.UnknownUntil = time.Now().UTC()
-		if unwritten = p.parts.journals.write(ctx, j); unwritten != nil {
-			return unwritten
+	guard := p.guards.parts(ctx).complete
+	err = p.again.call(ctx, func() error {
+		var o backend.Object
+		err := p.destination.look(ctx, t.journal.Key, guard, c.expect)
+		if err == nil {
+			o, err = t.upload.Complete(ctx, parts, guard.sends(c.expect))
+			c.unsure = c.unsure || err != nil && !backend.Definite(err)
 		}
-		t.upload, err = p.parts.uploader.UploadParts(ctx, j.Key, backend.PartsOptions{
-			PartSize: j.PartSize,
-			Metadata: mark(travelling(object.Metadata), t.marker(), p.destination.props.MaxMetadata),
-		})
-		unsure = unsure || err != nil && !backend.Definite(err)
+		if err == nil {
+			out = c.done(v, o.Tag)
+			return nil
+		}
+		conflict := errors.Is(err, backend.ErrPrecondition) || errors.Is(err, fs.ErrExist)
+		gone := absent(err)
+		switch {
+		case errors.Is(err, backend.ErrChecksum):
+			return errUploadLost
+		case ctx.Err() != nil || backend.Definite(err) && !conflict && !gone:
+			return p.destination.wrap(err)
+		}
+		out, err = c.look(ctx, v, t.marker(), conflict, err)
+		if gone && absent(err) {
+			return errors.Join(errUploadLost, err)
+		}
 		return err
 	})
-	if unwritten != nil {
-		return nil, unwritten
+	if err == nil {
+		left := t.journal
+		left.Upload = "" // which is the object now
+		p.endJournal(ctx, left)
 	}
-	if !unsure { // no more than there was before
-		j.UnknownSince, j.UnknownUntil = earlier.UnknownSince, earlier.UnknownUntil
-	}
-	if err != nil {
-		if !unsure {
-			p.endJournal(context.WithoutCancel(ctx), j)
-		}
-		return nil, p.destination.wrap(err)
-	}
-	j.Upload = t.upload.ID()
-	t.journal = j
-	if err := p.parts.journals.write(ctx, j); err != nil {
-		return nil, errors.Join(err, t.upload.Abort(context.WithoutCancel(ctx))) // what this leaves, the first journal knows of
-	}
-	return t, nil
+	return out, err
 }
 
 // useless reports whether an upload that ended so is of no further use.

@@ -55,7 +55,7 @@ func (g *guards) clean(ctx context.Context, p *conditionProbe, f *probeFile) {
 		l.Upload = p.upload.ID()
 	}
 	f.remember(l)
-	g.log.Warn("could not remove what asking the destination for its conditions has made; a later pass tries again, unless it is forbidden",
+	g.log.Warn("could not remove what asking the store for its conditions has made; a later pass tries again, unless it is forbidden",
 		"store", g.state.location, "key", p.key, "error", err)
 }
 

@@ -82,7 +82,7 @@ func (p *pass) run(ctx context.Context) (SyncResult, error) {
 	if err == nil {
 		err = p.scan(ctx)
 	}
-	if err == nil {
+	if p.complete { // also where deletions were held back
 		p.sweepUploads(ctx)
 	}
 	if err := p.guards.sweep(ctx); err != nil {

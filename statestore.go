@@ -112,11 +112,15 @@ func (r *Replicator) sharedState(ctx context.Context, id string) (*policyState, 
 
 // keepsApart refuses a store that does not hold writes on a condition, which is
 // what keeps writers apart. One whose servers differ is asked, as a pass asks a
-// destination.
+// destination; one that cannot be asked now is not said to be of the wrong kind.
 func (r *Replicator) keepsApart(ctx context.Context, s *policyState) error {
 	e := newEndpoint(s.Backend, "state backend", r.config.state.backend, s.prefix)
-	put := newGuards(e, r.state, retrier{attempts: 1}, r.config.logger).objects(ctx).put // s itself is persistent
-	if put.Absent == answerHonoured && put.Match == answerHonoured {
+	g := newGuards(e, r.state, retrier{attempts: 1}, r.config.logger) // s itself is persistent
+	c, err := g.mustObjects(ctx)
+	switch put := c.put; {
+	case err != nil:
+		return fmt.Errorf("state backend %q: ask whether it holds writes on a condition: %w", r.config.state.backend, err)
+	case put.Absent == answerHonoured && put.Match == answerHonoured:
 		return nil
 	}
 	return fmt.Errorf("state backend %q: it does not hold writes on a condition, which keeps writers apart; choose another store: %w",

@@ -3,20 +3,79 @@ package replication
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
-	"io/fs"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/objrepl/replication/backend"
 )
 
-// A transfer is one upload in parts under way.
+// A transfer is one upload in parts under way: of ranges of one version, each
+// read on condition of it, several at once.
 type transfer struct {
-	copying *copying
-	object  backend.Object // the source version
+	pass    *pass
+	from    *sourceReader
+	object  backend.Object // the version that is read
 	journal uploadJournal
-	upload  backend.PartUpload
+	upload  backend.PartUpload // once begun
+}
+
+// newTransfer plans to upload a version to a key of the destination.
+func (p *pass) newTransfer(from *sourceReader, object backend.Object, key string) (*transfer, error) {
+	limits := p.destination.props.Parts
+	j := uploadJournal{
+		Key: key, Destination: p.destination.props.Location,
+		PartSize:   limits.Size(object.Size, p.parts.size),
+		SourceSize: object.Size, SourceTag: string(object.Tag), SourceStamp: object.Stamp,
+		Operation: p.nextOperation(),
+	}
+	if j.PartSize == 0 {
+		return nil, fmt.Errorf("%w: %d bytes do not fit into %d parts of %d bytes",
+			backend.ErrTooLarge, object.Size, limits.Count, limits.Max)
+	}
+	return &transfer{pass: p, from: from, object: object, journal: j}, nil
+}
+
+// begin begins the upload. That it will is written down before, and its id
+// before any part is put, so that a process that dies at any moment leaves none
+// that the next pass does not find. An earlier journal of the key may know of
+// uploads without a known id, which the new one takes over.
+func (t *transfer) begin(ctx context.Context, metadata backend.Metadata, earlier uploadJournal) error {
+	p, j := t.pass, t.journal
+	if j.UnknownSince = earlier.UnknownSince; j.UnknownSince.IsZero() {
+		j.UnknownSince = time.Now().UTC()
+	}
+	var unwritten error
+	unsure := false
+	err := p.again.call(ctx, func() (err error) {
+		j.UnknownUntil = time.Now().UTC()
+		if unwritten = p.parts.journals.write(ctx, j); unwritten != nil {
+			return unwritten
+		}
+		t.upload, err = p.parts.uploader.UploadParts(ctx, j.Key, backend.PartsOptions{PartSize: j.PartSize, Metadata: metadata})
+		unsure = unsure || err != nil && !backend.Definite(err)
+		return err
+	})
+	if unwritten != nil {
+		return unwritten
+	}
+	if !unsure { // no more than there was before
+		j.UnknownSince, j.UnknownUntil = earlier.UnknownSince, earlier.UnknownUntil
+	}
+	if err != nil {
+		if !unsure {
+			p.endJournal(context.WithoutCancel(ctx), j)
+		}
+		return p.destination.wrap(err)
+	}
+	j.Upload = t.upload.ID()
+	t.journal = j
+	if err := p.parts.journals.write(ctx, j); err != nil {
+		return errors.Join(err, t.upload.Abort(context.WithoutCancel(ctx))) // what this leaves, the first journal knows of
+	}
+	return nil
 }
 
 // count is how many parts there are.
@@ -33,13 +92,13 @@ func (t *transfer) length(number int) int64 {
 
 func (t *transfer) marker() marker {
 	return marker{
-		policy: t.copying.pass.policy.ID, source: fingerprintOf(t.object), operation: t.journal.Operation,
+		policy: t.pass.policy.ID, source: fingerprintOf(t.object), operation: t.journal.Operation,
 	}
 }
 
-// run puts the parts that are missing and completes the upload.
-func (t *transfer) run(ctx context.Context, have map[int]backend.Part) (outcome, error) {
-	p := t.copying.pass
+// putAll puts the parts that are missing, and returns all of them.
+func (t *transfer) putAll(ctx context.Context, have map[int]backend.Part) ([]backend.Part, error) {
+	p := t.pass
 	parts := make([]backend.Part, t.count())
 	group, partCtx := errgroup.WithContext(ctx)
 	group.SetLimit(partsAtOnce)
@@ -61,21 +120,18 @@ func (t *transfer) run(ctx context.Context, have map[int]backend.Part) (outcome,
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return outcome{}, err
+		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
-		return outcome{}, err
-	}
-	return t.complete(ctx, parts)
+	return parts, ctx.Err()
 }
 
-// put copies one part, on the condition that the source is still the version
+// put copies one part, on the condition that what is read is still the version
 // that the upload was begun with.
 func (t *transfer) put(ctx context.Context, number int) (part backend.Part, err error) {
-	p := t.copying.pass
+	p := t.pass
 	err = p.again.call(ctx, func() error {
 		v := &version{object: t.object}
-		body := p.reader.part(ctx, v, int64(number-1)*t.journal.PartSize, t.length(number))
+		body := t.from.part(ctx, v, int64(number-1)*t.journal.PartSize, t.length(number))
 		part, err = t.upload.Put(ctx, number, body)
 		readErr := v.readFailure()
 		switch {
@@ -84,7 +140,7 @@ func (t *transfer) put(ctx context.Context, number int) (part backend.Part, err 
 		case readErr != nil && movedOn(readErr):
 			return errSourceChanged
 		case readErr != nil:
-			return p.source.wrap(readErr)
+			return t.from.endpoint.wrap(readErr)
 		case absent(err):
 			return errors.Join(errUploadLost, p.destination.wrap(err))
 		}
@@ -97,49 +153,6 @@ func (t *transfer) put(ctx context.Context, number int) (part backend.Part, err 
 // of the source, and the range is read again.
 func movedOn(err error) bool {
 	return absent(err) || changed(err) && !(errors.Is(err, io.ErrUnexpectedEOF) && backend.Retryable(err))
-}
-
-// complete makes the parts the object. It looks what became of it wherever the
-// answer does not say so.
-func (t *transfer) complete(ctx context.Context, parts []backend.Part) (out outcome, err error) {
-	c := t.copying
-	p := c.pass
-	v := &version{object: t.object}
-	if err := c.raiseDoubt(ctx); err != nil {
-		return outcome{}, err
-	}
-	guard := p.guards.parts(ctx).complete
-	err = p.again.call(ctx, func() error {
-		var o backend.Object
-		err := p.destination.look(ctx, t.journal.Key, guard, c.expect)
-		if err == nil {
-			o, err = t.upload.Complete(ctx, parts, guard.sends(c.expect))
-			c.unsure = c.unsure || err != nil && !backend.Definite(err)
-		}
-		if err == nil {
-			out = c.done(v, o.Tag)
-			return nil
-		}
-		conflict := errors.Is(err, backend.ErrPrecondition) || errors.Is(err, fs.ErrExist)
-		gone := absent(err)
-		switch {
-		case errors.Is(err, backend.ErrChecksum):
-			return errUploadLost
-		case ctx.Err() != nil || backend.Definite(err) && !conflict && !gone:
-			return p.destination.wrap(err)
-		}
-		out, err = c.look(ctx, v, t.marker(), conflict, err)
-		if gone && absent(err) {
-			return errors.Join(errUploadLost, err)
-		}
-		return err
-	})
-	if err == nil {
-		left := t.journal
-		left.Upload = "" // which is the object now
-		p.endJournal(ctx, left)
-	}
-	return out, err
 }
 
 // part returns a range of a version as a body. Nothing of it is kept in memory.

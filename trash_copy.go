@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/objrepl/replication/backend"
 )
 
@@ -41,53 +39,39 @@ func (p *pass) copyWithin(ctx context.Context, from, to string, tag backend.Tag)
 	return err
 }
 
-// copyInParts is copyWithin for an object that no single write takes. It begins
-// anew after a crash; the journal has the next pass abort what was left.
-func (p *pass) copyInParts(ctx context.Context, reader *sourceReader, v *version, to string) (err error) {
-	size := p.destination.props.Parts.Size(v.object.Size, p.parts.size)
-	if p.parts.uploader == nil || size == 0 {
+// copyInParts is copyWithin for an object that no single write takes. After a
+// crash it begins anew, and what was begun is aborted by its journal.
+func (p *pass) copyInParts(ctx context.Context, reader *sourceReader, v *version, to string) error {
+	if p.parts.uploader == nil {
 		return fmt.Errorf("%w: %d bytes fit into no write of the store", backend.ErrTooLarge, v.object.Size)
 	}
-	upload, err := p.parts.uploader.UploadParts(ctx, to, backend.PartsOptions{PartSize: size, Metadata: *v.object.Metadata})
+	t, err := p.newTransfer(reader, v.object, to)
 	if err != nil {
 		return err
 	}
-	journal := uploadJournal{
-		Key: to, Destination: p.destination.props.Location, Upload: upload.ID(), PartSize: size,
-		SourceSize: v.object.Size, SourceTag: string(v.object.Tag), SourceStamp: v.object.Stamp, Operation: p.nextOperation(),
+	j, found, err := p.parts.journals.read(ctx, to)
+	if err != nil {
+		return err
 	}
-	err = p.parts.journals.write(ctx, journal)
+	earlier, err := p.endEarlier(ctx, j, found)
+	if err != nil {
+		return err
+	}
+	if err := t.begin(ctx, *v.object.Metadata, earlier); err != nil {
+		return err
+	}
+	parts, err := t.putAll(ctx, nil)
 	if err == nil {
-		err = p.putParts(ctx, reader, v, upload, size)
+		_, err = t.upload.Complete(ctx, parts, p.guards.parts(ctx).complete.sends(backend.Condition{Absent: true}))
 	}
-	if err != nil {
-		err = errors.Join(err, upload.Abort(context.WithoutCancel(ctx)))
+	switch {
+	case err == nil:
+		t.journal.Upload = "" // which is the copy now
+	case errors.Is(err, errSourceChanged):
+		err = backend.ErrPrecondition
+	case absent(err): // which only the upload is, and not the object
+		err = fmt.Errorf("%w: %v", errUploadLost, err)
 	}
-	return errors.Join(err, p.parts.journals.remove(ctx, to))
-}
-
-// putParts puts all parts of a version and completes the upload.
-func (p *pass) putParts(ctx context.Context, reader *sourceReader, v *version, upload backend.PartUpload, size int64) error {
-	parts := make([]backend.Part, (v.object.Size+size-1)/size)
-	group, partCtx := errgroup.WithContext(ctx)
-	group.SetLimit(partsAtOnce)
-	for i := range parts {
-		group.Go(func() error {
-			if err := p.parts.slots.Acquire(partCtx, 1); err != nil {
-				return err
-			}
-			defer p.parts.slots.Release(1)
-			at := int64(i) * size
-			return p.again.call(partCtx, func() (err error) {
-				part := &version{object: v.object}
-				parts[i], err = upload.Put(partCtx, i+1, reader.part(partCtx, part, at, min(size, v.object.Size-at)))
-				return err
-			})
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	_, err := upload.Complete(ctx, parts, p.guards.parts(ctx).complete.sends(backend.Condition{Absent: true}))
+	p.endJournal(context.WithoutCancel(ctx), t.journal)
 	return err
 }
