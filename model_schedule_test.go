@@ -178,7 +178,6 @@ func (s *simulation) fault(e event, w *waiter, v *verdictOf) {
 	switch e.kind {
 	case killBefore, killAfter:
 		v.stop, s.killed = true, true
-		s.journals = s.journalFiles()
 	case stopBefore, stopAfter:
 		v.stop = true
 	}
