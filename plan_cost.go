@@ -8,7 +8,8 @@ import (
 
 // PlanRequests estimates the requests of a pass: Least if nothing that has to
 // be looked at turns out to need a copy or a deletion, Most if all of it does.
-// Retries are not in it, nor what a copy in parts that was cut short saves.
+// Retries are not in it, nor what a copy in parts that was cut short saves. What a
+// server has to be asked first is, as one is that honours everything.
 type PlanRequests struct {
 	Least RequestsBySide `json:"least"`
 	Most  RequestsBySide `json:"most"`
@@ -114,22 +115,49 @@ func costOf(prices *Prices, e *endpoint, least, most Requests) *Cost {
 var oneHead = RequestsBySide{Destination: Requests{Head: 1}}
 
 // probeRequests estimates what asking the destination for its conditions takes,
-// in a pass that writes or deletes anything.
+// of what the pass needs to know.
 func (p *planner) probeRequests() (r PlanRequests) {
+	var deletes, large, maybe int64
+	for _, s := range p.shards {
+		deletes, large, maybe = deletes+s.deletes, large+s.large, maybe+s.maybe
+	}
 	copies, _ := p.plan.Total(ActionCopy)
 	looks, _ := p.plan.Total(ActionLook)
-	deletes, _ := p.plan.Total(ActionDelete)
+	gone, _ := p.plan.Total(ActionDelete)
+	trashed, _ := p.plan.Total(ActionTrash)
 	if p.plan.HeldBack != nil {
-		deletes = 0
+		deletes, gone, trashed = 0, 0, 0
 	}
-	if !p.asks || copies+looks+deletes == 0 {
-		return r
+	add := func(q *question, surely, perhaps bool) {
+		if p.asks[q] && surely {
+			r.Least.Destination.add(q.takes)
+		}
+		if p.asks[q] && (surely || perhaps) {
+			r.Most.Destination.add(q.takes)
+		}
 	}
-	r.Most.Destination = Requests{Put: 4, Delete: 2}
-	if copies+deletes > 0 {
-		r.Least = r.Most
+	many := p.destination.deletesMany()
+	add(askObjects, copies+gone+trashed > 0 || many && deletes > 0, looks > 0)
+	add(askParts, large > 0, maybe > 0)
+	if many && p.known.delete.Match == answerHonoured {
+		add(askBulk, deletes > 0, p.plan.HeldBack == nil && p.count(ReasonUnclaimed) > 0)
 	}
 	return r
+}
+
+// count returns the objects of a reason.
+func (p *planner) count(reason Reason) int64 {
+	for _, c := range p.plan.Reasons {
+		if c.Reason == reason {
+			return c.Objects
+		}
+	}
+	return 0
+}
+
+// goesInParts reports whether an object of this size is written in parts.
+func (p *planner) goesInParts(size int64) bool {
+	return p.inParts(size) && p.destination.props.Parts.Size(size, p.parts.size) > 0
 }
 
 // oneCopy estimates what writing an object of this size takes, on condition of
@@ -141,11 +169,10 @@ func (p *planner) oneCopy(size int64, expect backend.Condition) RequestsBySide {
 		}
 		return 0
 	}
-	partSize := p.destination.props.Parts.Size(size, p.parts.size)
-	if !p.inParts(size) || partSize == 0 {
+	if !p.goesInParts(size) {
 		return RequestsBySide{Source: Requests{Get: 1}, Destination: Requests{Put: 1, Head: heads(p.known.put)}}
 	}
-	n := int64(partCount(size, partSize))
+	n := int64(partCount(size, p.destination.props.Parts.Size(size, p.parts.size)))
 	return RequestsBySide{
 		Source:      Requests{Head: 1, Get: n},
 		Destination: Requests{Put: 1 + n + 1, Head: heads(p.known.complete)},
