@@ -81,6 +81,17 @@ func (c conditions) with(a answers) conditions {
 	}
 }
 
+// believed returns c with what was not asked yet as a driver can send it. What
+// single deletions do not keep to, those in bulk are not asked about.
+func (c conditions) believed() conditions {
+	match := guard{Match: answerHonoured}
+	both := guard{answerHonoured, answerHonoured}
+	if c = c.with(answers{Put: both, Complete: both, Delete: match}); c.delete.Match == answerHonoured {
+		c = c.with(answers{Bulk: match})
+	}
+	return c
+}
+
 // deletesMany reports whether deletions may go out together, which they may not
 // where one alone is more exact, or could be, and whether the store then compares
 // their tags.

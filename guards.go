@@ -32,6 +32,8 @@ type question struct {
 	ask func(ctx context.Context, p *conditionProbe, known conditions) (answers, error)
 	// unanswered is what is made of a store that cannot be asked.
 	unanswered answers
+	// takes are the requests of asking a store that honours everything.
+	takes Requests
 }
 
 var (
@@ -39,6 +41,7 @@ var (
 		of:         func(f *probeFile) *answers { return &f.Objects },
 		ask:        func(ctx context.Context, p *conditionProbe, _ conditions) (answers, error) { return p.objects(ctx) },
 		unanswered: answers{Put: guard{answerUnknown, answerUnknown}, Delete: guard{answerUnknown, answerUnknown}},
+		takes:      Requests{Put: 4, Delete: 2},
 	}
 	askParts = &question{
 		of: func(f *probeFile) *answers { return &f.Parts },
@@ -46,6 +49,7 @@ var (
 			return p.parts(ctx, known.put)
 		},
 		unanswered: answers{Complete: guard{answerUnknown, answerUnknown}},
+		takes:      Requests{Put: 7, Delete: 1},
 	}
 )
 
@@ -57,6 +61,7 @@ var askBulk = &question{
 		return p.inBulk(ctx, known.put)
 	},
 	unanswered: answers{Bulk: guard{answerUnknown, answerUnknown}},
+	takes:      Requests{Put: 2, Delete: 2},
 }
 
 func newGuards(destination *endpoint, state *os.Root, again retrier, log *slog.Logger) *guards {
@@ -196,22 +201,21 @@ func (g *guards) refresh(ctx context.Context) (conditions, error) {
 	return g.now, nil
 }
 
-// An asking says which questions a pass would have to put to the store before it
-// does what they are about.
-type asking struct{ objects, parts, bulk bool }
-
 // remembered returns what is known without asking, and what a pass would have to
-// ask. Old answers are better than none.
-func (g *guards) remembered() (c conditions, asks asking) {
+// ask before it relies on it. Old answers are better than none.
+func (g *guards) remembered() (c conditions, asks map[*question]bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	asks = map[*question]bool{}
 	if !g.destination.props.Varies {
-		return g.now, asking{}
+		return g.now, asks
 	}
 	f, err := g.state.read()
 	if err != nil {
 		g.log.Warn("what the destination said of its conditions cannot be read", "store", g.state.location, "error", err)
 	}
-	now := time.Now()
-	return g.now.with(f.Objects).with(f.Parts).with(f.Bulk), asking{!f.Objects.fresh(now), !f.Parts.fresh(now), !f.Bulk.fresh(now)}
+	for _, q := range []*question{askObjects, askParts, askBulk} {
+		asks[q] = !q.of(&f).fresh(time.Now())
+	}
+	return g.now.with(f.Objects).with(f.Parts).with(f.Bulk), asks
 }

@@ -65,20 +65,23 @@ func (r *Replicator) withLease(ctx context.Context, id string, dir *os.Root, sta
 	go func() {
 		err := l.renew(holding)
 		if err != nil {
-			stop(fmt.Errorf("%w: %w", errLeaseLost, err))
+			err = fmt.Errorf("%w: %w", errLeaseLost, err)
+			state.lost.Store(true)
+			stop(err)
 		}
 		ended <- err
 	}()
 	err = f(ctx)
 	done()
-	if lost := <-ended; lost == nil {
+	lost := <-ended
+	switch {
+	case lost == nil:
 		err = errors.Join(err, l.release(context.WithoutCancel(ctx)))
+	case !errors.Is(err, errLeaseLost): // it was stopped by something else before
+		err = errors.Join(err, fmt.Errorf("policy %q: %w", id, lost))
 	}
 	return err
 }
-
-// lostLease reports whether what ended ctx is that the lease is lost.
-func lostLease(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errLeaseLost) }
 
 // placeName is a file in a policy's directory that names the directory itself.
 const placeName = "place"

@@ -137,8 +137,8 @@ type planner struct {
 	options planOptions
 	plan    *Plan
 	shards  []*shardPlan // appended to before the shard is visited
-	known   conditions   // of the destination
-	asks    asking
+	known   conditions   // of the destination; a driver is believed until a pass asks
+	asks    map[*question]bool
 
 	mu sync.Mutex // held while an item is given away
 }
@@ -150,18 +150,14 @@ type shardPlan struct {
 	deletes  int64 // that the brake counts
 	batched  int64 // of them, those that go out among others
 	large    int64 // that are copied in parts
+	maybe    int64 // that may be, when they were looked at
 	copying  PlanRequests
 	deleting PlanRequests
 }
 
 func (p *planner) run(ctx context.Context) error {
 	p.known, p.asks = p.guards.remembered()
-	// What is to be asked yet is believed of its driver until then.
-	all := guard{answerHonoured, answerHonoured}
-	p.known = p.known.with(answers{Put: all, Delete: all, Complete: all})
-	if p.known.delete.Match == answerHonoured { // see inBulk
-		p.known = p.known.with(answers{Bulk: all})
-	}
+	p.known = p.known.believed()
 	seen, err := p.walk(ctx, func(int) visit {
 		s := &shardPlan{counts: map[Reason]*PlanCount{}}
 		p.shards = append(p.shards, s)
@@ -219,8 +215,11 @@ func (p *planner) shard(d *detector, s *shardPlan) error {
 			s.deleting.add(p.trashRequests(item))
 		} else {
 			s.copying.add(p.copyRequests(dec, item))
-			if item.Action == ActionCopy && p.inParts(dec.source.Size) {
+			switch large := dec.hasSource && p.goesInParts(dec.source.Size); {
+			case large && item.Action == ActionCopy:
 				s.large++
+			case large && item.Action == ActionLook:
+				s.maybe++
 			}
 		}
 		c := s.counts[item.Reason]

@@ -8,7 +8,8 @@ import (
 
 // PlanRequests estimates the requests of a pass: Least if nothing that has to
 // be looked at turns out to need a copy or a deletion, Most if all of it does.
-// Retries are not in it, nor what a copy in parts that was cut short saves.
+// Retries are not in it, nor what a copy in parts that was cut short saves. What a
+// server has to be asked first is, as one is that honours everything.
 type PlanRequests struct {
 	Least RequestsBySide `json:"least"`
 	Most  RequestsBySide `json:"most"`
@@ -114,40 +115,51 @@ func costOf(prices *Prices, e *endpoint, least, most Requests) *Cost {
 var oneHead = RequestsBySide{Destination: Requests{Head: 1}}
 
 // probeRequests estimates what asking the destination for its conditions takes,
-// see conditionProbe. Of what has to be looked at first it is not known whether it
-// would be asked for.
+// of what the pass needs to know.
 func (p *planner) probeRequests() (r PlanRequests) {
+	var large, maybe int64
+	many := false // deletions of one shard
+	for _, s := range p.shards {
+		large, maybe = large+s.large, maybe+s.maybe
+		many = many || s.deletes >= int64(p.batching.from)
+	}
+	many = many && p.destination.deletesMany() && p.plan.HeldBack == nil
 	copies, _ := p.plan.Total(ActionCopy)
 	looks, _ := p.plan.Total(ActionLook)
-	deletes, _ := p.plan.Total(ActionDelete)
+	gone, _ := p.plan.Total(ActionDelete)
 	trashed, _ := p.plan.Total(ActionTrash)
-	deletes += trashed
 	if p.plan.HeldBack != nil {
-		deletes = 0
+		gone, trashed = 0, 0
 	}
-	ask := func(r *PlanRequests, surely bool, probe Requests) {
-		r.Most.Destination.add(probe)
-		if surely {
-			r.Least.Destination.add(probe)
+	add := func(q *question, surely, perhaps bool) {
+		if p.asks[q] && surely {
+			r.Least.Destination.add(q.takes)
+		}
+		if p.asks[q] && (surely || perhaps) {
+			r.Most.Destination.add(q.takes)
 		}
 	}
-	if p.asks.objects && copies+looks+deletes > 0 {
-		ask(&r, copies+deletes > 0, Requests{Put: 4, Delete: 2})
-	}
-	var large, batched int64
-	for _, s := range p.shards {
-		large += s.large
-		if s.batched >= int64(p.batching.from) && deletes > 0 {
-			batched += s.batched
-		}
-	}
-	if p.asks.parts && large > 0 {
-		ask(&r, true, Requests{Put: 7, Delete: 1})
-	}
-	if _, compared := p.known.deletesMany(); p.asks.bulk && compared && batched > 0 {
-		ask(&r, true, Requests{Put: 2, Delete: 2})
+	add(askObjects, copies+gone+trashed > 0 || many, looks > 0)
+	add(askParts, large > 0, maybe > 0)
+	if p.destination.deletesMany() && p.known.delete.Match == answerHonoured {
+		add(askBulk, many, p.plan.HeldBack == nil && p.count(ReasonUnclaimed) > 0)
 	}
 	return r
+}
+
+// count returns the objects of a reason.
+func (p *planner) count(reason Reason) int64 {
+	for _, c := range p.plan.Reasons {
+		if c.Reason == reason {
+			return c.Objects
+		}
+	}
+	return 0
+}
+
+// goesInParts reports whether an object of this size is written in parts.
+func (p *planner) goesInParts(size int64) bool {
+	return p.inParts(size) && p.destination.props.Parts.Size(size, p.parts.size) > 0
 }
 
 // oneCopy estimates what writing an object of this size takes, on condition of
@@ -159,11 +171,10 @@ func (p *planner) oneCopy(size int64, expect backend.Condition) RequestsBySide {
 		}
 		return 0
 	}
-	partSize := p.destination.props.Parts.Size(size, p.parts.size)
-	if !p.inParts(size) || partSize == 0 {
+	if !p.goesInParts(size) {
 		return RequestsBySide{Source: Requests{Get: 1}, Destination: Requests{Put: 1, Head: heads(p.known.put)}}
 	}
-	n := int64(partCount(size, partSize))
+	n := int64(partCount(size, p.destination.props.Parts.Size(size, p.parts.size)))
 	return RequestsBySide{
 		Source:      Requests{Head: 1, Get: n},
 		Destination: Requests{Put: 1 + n + 1, Head: heads(p.known.complete)},

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/objrepl/replication/backend"
 	"github.com/objrepl/replication/backend/local"
@@ -25,6 +26,9 @@ type policyState struct {
 	backend.Backend
 	prefix string // empty, or ends in a slash
 	shown  string // the place, for messages
+	// lost: so is the lease, and nothing here is the caller's to change any more,
+	// also where it goes on after a stop.
+	lost atomic.Bool
 }
 
 // maxStateObject bounds what read takes into memory.
@@ -153,6 +157,9 @@ func (s *policyState) read(ctx context.Context, name string) ([]byte, backend.Ta
 
 // write replaces an object whole, and durably.
 func (s *policyState) write(ctx context.Context, name string, data []byte) error {
+	if s.lost.Load() {
+		return s.wrap("write", name, errLeaseLost)
+	}
 	_, err := s.Put(ctx, s.prefix+name, backend.Bytes(data), backend.PutOptions{})
 	return s.wrap("write", name, err)
 }
@@ -168,6 +175,9 @@ func (s *policyState) exists(ctx context.Context, name string) (bool, error) {
 
 // remove deletes an object if it is there.
 func (s *policyState) remove(ctx context.Context, name string) error {
+	if s.lost.Load() {
+		return s.wrap("remove", name, errLeaseLost)
+	}
 	err := s.Delete(ctx, s.prefix+name, backend.DeleteOptions{})
 	if absent(err) {
 		return nil

@@ -82,7 +82,7 @@ func (r *Replicator) held(ctx context.Context, p Policy, options syncOptions, di
 	}
 	err = errors.Join(err, r.record(ctx, AuditRecord{Action: AuditPassFinished, PolicyID: p.ID, Outcome: outcome}))
 	status.add(result, err, weaker)
-	if !lostLease(ctx) {
+	if !state.lost.Load() {
 		kept := context.WithoutCancel(ctx)
 		err = errors.Join(err, writeStatus(kept, state, status), remember(kept, state, passRecord(ctx, started, options, result, err)))
 	}
@@ -131,7 +131,7 @@ func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, di
 	}
 	pass.dead = newDeadLetters(maps.Clone(dead))
 	result, err = pass.run(ctx)
-	if !lostLease(ctx) {
+	if !state.lost.Load() {
 		err = errors.Join(err, writeDead(context.WithoutCancel(ctx), state, dead, pass.dead.remaining(pass.complete)))
 	}
 	return result, pass.progress.snapshot(), weaker, err

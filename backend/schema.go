@@ -129,7 +129,7 @@ func (s Schema) names() string {
 
 // check keeps a secret out of its error by never quoting the value of one.
 func (s Setting) check(value string) error {
-	shown := fmt.Sprintf("%q", value)
+	shown := fmt.Sprintf("%q", withoutUser(value))
 	if s.Secret {
 		shown = "(secret)"
 	}
@@ -148,6 +148,20 @@ func (s Setting) check(value string) error {
 		return fmt.Errorf("setting %q is %s: %w", s.Name, shown, err)
 	}
 	return nil
+}
+
+// withoutUser hides what a URL has before its host, which may be a password that
+// stands in the wrong place.
+func withoutUser(value string) string {
+	at := strings.LastIndex(value, "@")
+	if at < 0 || !strings.Contains(value[:at], ":") {
+		return value
+	}
+	scheme, _, found := strings.Cut(value[:at], "://")
+	if !found {
+		return "***" + value[at:]
+	}
+	return scheme + "://***" + value[at:]
 }
 
 func reference(value string) (kind, target string, ok bool) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -44,6 +45,9 @@ none of their own.`,
 			}
 			return a.runPass(cmd.Context(), all, func(ctx context.Context, r *replication.Replicator) (replication.SyncResult, error) {
 				if all {
+					if policies, err := r.Policies(); err == nil && !slices.ContainsFunc(policies, func(p replication.Policy) bool { return p.Enabled }) {
+						a.console.Printf("no policy is enabled; see 'objstore replication list'\n")
+					}
 					res, err := r.SyncAll(ctx, forcing(force)...)
 					return res, asPasses(err)
 				}
