@@ -116,7 +116,8 @@ func (c *copying) upload(ctx context.Context, object backend.Object) (*transfer,
 		if !absent(err) {
 			return t, have, err
 		}
-		j.Upload = ""
+		// It is aborted all the same: MinIO, killed while it completes an upload,
+		// may not know it afterwards, and keep its parts until then.
 	}
 	earlier, err := p.endEarlier(ctx, j, found)
 	if err != nil {
