@@ -63,8 +63,8 @@ func (g *guards) clean(ctx context.Context, p *conditionProbe, f *probeFile) {
 // itself.
 const sweepWait = 100 * time.Millisecond
 
-// sweep removes what probes that were cut short left under the policy's prefix.
-// Where they left nothing it costs no request.
+// sweep removes what probes that were cut short left under the policy's prefix,
+// and in the state directory. Where they left nothing it costs no request.
 func (g *guards) sweep(ctx context.Context) error {
 	if !g.destination.props.Varies || ctx.Err() != nil {
 		return nil
@@ -72,7 +72,7 @@ func (g *guards) sweep(ctx context.Context) error {
 	left := func(f probeFile) bool {
 		return slices.ContainsFunc(f.Left, g.sweeps)
 	}
-	if f, err := g.state.read(); err != nil || !left(f) {
+	if f, err := g.state.read(); err != nil || !left(f) && len(g.state.unfinished()) == 0 {
 		return err
 	}
 	unlock, err := g.state.lock(ctx, sweepWait)
@@ -81,6 +81,11 @@ func (g *guards) sweep(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	for _, name := range g.state.unfinished() { // of nobody, as the lock is ours
+		if err := g.state.root.Remove(name); err != nil {
+			return errors.Join(err, unlock())
+		}
 	}
 	f, err := g.state.read()
 	if err != nil || !left(f) {

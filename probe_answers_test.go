@@ -26,10 +26,10 @@ func TestAnswersThatDoNotHoldAnyMoreAreAskedForAgain(t *testing.T) {
 	}
 	for name, damage := range map[string]func(*testing.T, *world){
 		"truncated": func(t *testing.T, w *world) {
-			require.NoError(t, os.Truncate(filepath.Join(w.r.config.stateDir, w.probeState().name(".json")), 20))
+			require.NoError(t, os.Truncate(filepath.Join(w.r.config.stateDir, w.probeState().name(answersName)), 20))
 		},
 		"empty": func(t *testing.T, w *world) {
-			require.NoError(t, os.Truncate(filepath.Join(w.r.config.stateDir, w.probeState().name(".json")), 0))
+			require.NoError(t, os.Truncate(filepath.Join(w.r.config.stateDir, w.probeState().name(answersName)), 0))
 		},
 		"lost": func(t *testing.T, w *world) {
 			require.NoError(t, os.RemoveAll(filepath.Join(w.r.config.stateDir, probesDir)))
@@ -202,18 +202,18 @@ func TestProbesFormatIsAsSpecified(t *testing.T) {
 }
 `
 	s := probeState{mustRoot(t, t.TempDir()), "s3://127.0.0.1:9000/data"}
-	const name = "probes/48ae5b5f2a2d7ab2f7d0ed6cf6e7e0c3d4e8dc4f5ad1ba7a12a8c3e1c6b2c0d1.json"
-	require.Equal(t, len(name), len(s.name(".json")))
+	const name = "probes/48ae5b5f2a2d7ab2f7d0ed6cf6e7e0c3d4e8dc4f5ad1ba7a12a8c3e1c6b2c0d1/answers.json"
+	require.Equal(t, len(name), len(s.name(answersName)))
 	unlock, err := s.lock(t.Context(), time.Second)
 	require.NoError(t, err)
 	_, err = s.lock(t.Context(), time.Millisecond)
 	require.ErrorIs(t, err, errProbed)
-	require.NoError(t, s.root.WriteFile(s.name(".json"), []byte(golden), 0o600))
+	require.NoError(t, s.root.WriteFile(s.name(answersName), []byte(golden), 0o600))
 	f, err := s.read()
 	require.NoError(t, err)
 	require.NoError(t, s.write(f))
 	require.NoError(t, unlock())
-	data, err := s.root.ReadFile(s.name(".json"))
+	data, err := s.root.ReadFile(s.name(answersName))
 	require.NoError(t, err)
 	require.Equal(t, golden, string(data))
 }

@@ -64,16 +64,29 @@ type probeState struct {
 	location string
 }
 
-func (s probeState) name(suffix string) string {
+// name is that of a file in the store's own directory, and of that itself if it
+// is empty.
+func (s probeState) name(file string) string {
 	sum := sha256.Sum256([]byte(s.location))
-	return path.Join(probesDir, hex.EncodeToString(sum[:])+suffix)
+	return path.Join(probesDir, hex.EncodeToString(sum[:]), file)
+}
+
+const (
+	answersName   = "answers.json"
+	probeLockName = "lock"
+)
+
+// unfinished returns what processes that were killed have left of writing it.
+func (s probeState) unfinished() []string {
+	names, _ := fs.Glob(s.root.FS(), s.name(durable.TempPrefix+"*")) // the pattern is good
+	return names
 }
 
 // read returns what is kept. A file that cannot be read as one of this version
 // is as good as none: the store is then asked again.
 func (s probeState) read() (probeFile, error) {
 	none := probeFile{Version: probeVersion, Location: s.location}
-	data, err := s.root.ReadFile(s.name(".json"))
+	data, err := s.root.ReadFile(s.name(answersName))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return none, nil
@@ -92,16 +105,16 @@ func (s probeState) write(f probeFile) error {
 	if err != nil {
 		return err
 	}
-	return durable.WriteFile(s.root, s.name(".json"), append(data, '\n'), 0o600)
+	return durable.WriteFile(s.root, s.name(answersName), append(data, '\n'), 0o600)
 }
 
 // lock keeps a store to one probe at a time, of any process, and waits at most
 // so long for others.
 func (s probeState) lock(ctx context.Context, wait time.Duration) (unlock func() error, err error) {
-	if err := durable.MkdirAll(s.root, probesDir, 0o700); err != nil {
+	if err := durable.MkdirAll(s.root, s.name(""), 0o700); err != nil {
 		return nil, err
 	}
-	lock := flock.New(filepath.Join(s.root.Name(), filepath.FromSlash(s.name(".lock"))), flock.SetPermissions(0o600))
+	lock := flock.New(filepath.Join(s.root.Name(), filepath.FromSlash(s.name(probeLockName))), flock.SetPermissions(0o600))
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	ok, err := lock.TryLockContext(waiting, 20*time.Millisecond)
