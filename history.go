@@ -59,32 +59,18 @@ const (
 // History returns the last passes of a policy, the newest first: at most limit
 // of them, and all that are kept, at most 1,000, if limit is not positive. Plans
 // and verifications are no passes.
-func (r *Replicator) History(ctx context.Context, id string, limit int) ([]PassRecord, error) {
-	leave, err := r.enter()
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	if err := r.store.load(); err != nil {
-		return nil, err
-	}
-	if _, err := r.find(id); err != nil {
-		return nil, err
-	}
-	state, err := r.readPolicyState(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	defer state.Close()
-	data, _, err := state.read(ctx, historyName)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	passes, err := readHistory(data, limit)
-	if err != nil {
-		return nil, fmt.Errorf("read %s in %s, %w", historyName, state.shown, err)
-	}
-	return passes, nil
+func (r *Replicator) History(ctx context.Context, id string, limit int) (passes []PassRecord, err error) {
+	err = r.recall(ctx, id, func(_ Policy, state *policyState) error {
+		data, _, err := state.read(ctx, historyName)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if passes, err = readHistory(data, limit); err != nil {
+			return fmt.Errorf("read %s in %s, %w", historyName, state.shown, err)
+		}
+		return nil
+	})
+	return passes, err
 }
 
 // remember adds a pass to the history of its policy, whose lock the caller

@@ -13,32 +13,16 @@ import (
 // Failures returns the dead letters of a policy, by key: objects that its
 // passes have failed at and not yet brought up to date, at most 10,000. The
 // file SyncResult.FailuresFile lists all that the last pass failed at.
-func (r *Replicator) Failures(ctx context.Context, id string) ([]DeadLetter, error) {
-	leave, err := r.enter()
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	if err := r.store.load(); err != nil {
-		return nil, err
-	}
-	if _, err := r.find(id); err != nil {
-		return nil, err
-	}
-	state, err := r.readPolicyState(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	defer state.Close()
-	letters, err := readDead(ctx, state)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]DeadLetter, 0, len(letters))
-	for _, key := range slices.Sorted(maps.Keys(letters)) {
-		out = append(out, letters[key])
-	}
-	return out, nil
+func (r *Replicator) Failures(ctx context.Context, id string) (out []DeadLetter, err error) {
+	err = r.recall(ctx, id, func(_ Policy, state *policyState) error {
+		letters, err := readDead(ctx, state)
+		out = make([]DeadLetter, 0, len(letters))
+		for _, key := range slices.Sorted(maps.Keys(letters)) {
+			out = append(out, letters[key])
+		}
+		return err
+	})
+	return out, err
 }
 
 // Replay tries the dead letters of a policy again, and nothing else: it asks

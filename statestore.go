@@ -70,6 +70,25 @@ func (r *Replicator) validateStateBackend() error {
 	return nil
 }
 
+// recall gives f a policy of the store or the policy file, and what its passes
+// remember, to look at.
+func (r *Replicator) recall(ctx context.Context, id string, f func(Policy, *policyState) error) error {
+	leave, err := r.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	p, err := r.Policy(id)
+	if err != nil {
+		return err
+	}
+	state, err := r.readPolicyState(ctx, id)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(p, state), state.Close())
+}
+
 // readPolicyState opens a policy's state to look at, without a lock and without
 // making anything. A policy that never ran has an empty one.
 func (r *Replicator) readPolicyState(ctx context.Context, id string) (*policyState, error) {

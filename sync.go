@@ -218,28 +218,17 @@ func (r *Replicator) SyncAll(ctx context.Context, opts ...SyncOption) (SyncResul
 }
 
 // Status returns what is remembered of a policy's passes.
-func (r *Replicator) Status(ctx context.Context, id string) (Status, error) {
-	leave, err := r.enter()
-	if err != nil {
-		return Status{}, err
-	}
-	defer leave()
-	p, err := r.Policy(id)
-	if err != nil {
-		return Status{}, err
-	}
-	state, err := r.readPolicyState(ctx, id)
-	if err != nil {
-		return Status{}, err
-	}
-	defer state.Close()
-	s, err := readStatus(ctx, state)
-	if err != nil {
-		return Status{}, err
-	}
-	letters, err := readDead(ctx, state)
-	out := s.status(p)
-	out.DeadLetters = len(letters)
+func (r *Replicator) Status(ctx context.Context, id string) (out Status, err error) {
+	err = r.recall(ctx, id, func(p Policy, state *policyState) error {
+		s, err := readStatus(ctx, state)
+		if err != nil {
+			return err
+		}
+		letters, err := readDead(ctx, state)
+		out = s.status(p)
+		out.DeadLetters = len(letters)
+		return err
+	})
 	return out, err
 }
 

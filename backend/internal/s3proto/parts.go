@@ -106,16 +106,7 @@ func (u *upload) Put(ctx context.Context, number int, body backend.Body) (backen
 		op: op, method: http.MethodPut, key: u.key, header: header, ask: p.size >= continueBody,
 		query: u.query("partNumber", strconv.Itoa(number)),
 	}
-	if p.data != nil {
-		header[checksumHeader] = []string{p.checksum}
-		r.data, r.hash = p.data, unsignedHash
-		if s.config.Base.Scheme == "http" {
-			r.hash = p.sha256()
-		}
-	} else {
-		r.body, r.length = newChunked(p, header)
-		r.hash = streamingHash
-	}
+	s.load(r, p)
 	res, f := s.send(ctx, r)
 	if f != nil {
 		if err := p.err(); err != nil && ctx.Err() == nil {

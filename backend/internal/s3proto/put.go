@@ -27,16 +27,7 @@ func (s *Store) Put(ctx context.Context, key string, body backend.Body, opts bac
 	}
 	defer p.close()
 	r := &request{op: "put", method: http.MethodPut, key: key, header: header, ask: p.size >= continueBody}
-	if p.data != nil {
-		header[checksumHeader] = []string{p.checksum}
-		r.data, r.hash = p.data, unsignedHash
-		if s.config.Base.Scheme == "http" {
-			r.hash = p.sha256()
-		}
-	} else {
-		r.body, r.length = newChunked(p, header)
-		r.hash = streamingHash
-	}
+	s.load(r, p)
 	res, f := s.send(ctx, r)
 	if f != nil {
 		s.explainBreak(ctx, f, p, opts.If)
@@ -99,4 +90,19 @@ func putError(ctx context.Context, f *fault, p *payload, cond backend.Condition)
 		e.Err = fmt.Errorf("%w: the object is absent", backend.ErrPrecondition)
 	}
 	return e
+}
+
+// load makes a payload the body of a request, with a checksum that the server
+// holds it against: of a small one in the header, of a large one behind it.
+func (s *Store) load(r *request, p *payload) {
+	if p.data == nil {
+		r.body, r.length = newChunked(p, r.header)
+		r.hash = streamingHash
+		return
+	}
+	r.header[checksumHeader] = []string{p.checksum}
+	r.data, r.hash = p.data, unsignedHash
+	if s.config.Base.Scheme == "http" {
+		r.hash = p.sha256()
+	}
 }
