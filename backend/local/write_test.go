@@ -414,42 +414,6 @@ func TestKilledWriterLeavesOnlyATemporaryFile(t *testing.T) {
 	require.Empty(t, leftovers(t, dir))
 }
 
-func TestOpenNoticesChangesWhileReading(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir)
-	content := strings.Repeat("x", 100_000)
-	path := filepath.Join(dir, "k")
-	for name, c := range map[string]struct {
-		change func() error
-		class  error
-	}{
-		"grown":     {func() error { return os.WriteFile(path, []byte(content+"y"), 0o666) }, backend.ErrPrecondition},
-		"rewritten": {func() error { return os.WriteFile(path, []byte(strings.Repeat("y", 100_000)), 0o666) }, backend.ErrPrecondition},
-		"shrunk":    {func() error { return os.Truncate(path, 10) }, io.ErrUnexpectedEOF},
-		"touched":   {func() error { return os.Chtimes(path, time.Unix(1, 0), time.Unix(1, 0)) }, backend.ErrPrecondition},
-		"replaced": {func() error {
-			_, err := s.Put(context.Background(), "k", backend.Bytes([]byte("z")), backend.PutOptions{})
-			return err
-		}, backend.ErrPrecondition},
-	} {
-		t.Run(name, func(t *testing.T) {
-			file(t, dir, "k", content)
-			time.Sleep(2 * fineTick)
-			_, r, err := s.Open(t.Context(), "k", backend.OpenOptions{})
-			require.NoError(t, err)
-			defer r.Close()
-			_, err = io.ReadFull(r, make([]byte, 50))
-			require.NoError(t, err)
-			require.NoError(t, c.change())
-			_, err = io.ReadAll(r)
-			require.ErrorIs(t, err, c.class)
-			require.ErrorIs(t, err, backend.ErrPrecondition)
-			_, again := r.Read(make([]byte, 1))
-			require.Equal(t, err, again)
-		})
-	}
-}
-
 // A copy between two local stores goes through the kernel and still notices
 // that its source changed.
 func TestKernelCopyChecksItsSource(t *testing.T) {
@@ -504,74 +468,4 @@ type afterEOF struct {
 func (r *afterEOF) Read(p []byte) (int, error) {
 	r.call()
 	return r.wholeReader.Read(p)
-}
-
-func TestKeysThatCannotBeFiles(t *testing.T) {
-	s := open(t, t.TempDir())
-	check := s.Properties().CheckKey
-	for _, key := range []string{
-		"", ".", "..", "/", "/a", "a/", "a//b", "a/./b", "a/../b", "../a", "a/..", "a\x00b", "a\xff",
-		strings.Repeat("x", 256), strings.Repeat("x/", 2100) + "x", reserved, reserved + "/tmp/x", "a/" + durable.TempPrefix + "b",
-	} {
-		require.ErrorIs(t, check(key), backend.ErrInvalidKey, "%.20q", key)
-		_, err := s.Put(t.Context(), key, backend.Bytes(nil), backend.PutOptions{})
-		require.ErrorIs(t, err, backend.ErrInvalidKey, "%.20q", key)
-		_, err = s.Stat(t.Context(), key)
-		require.ErrorIs(t, err, backend.ErrInvalidKey, "%.20q", key)
-	}
-	for _, key := range []string{"a", "...", "..a", "a..", ".a", "a b", "ä", strings.Repeat("x", 255), "a/" + reserved} {
-		require.NoError(t, check(key), "%.20q", key)
-	}
-}
-
-func TestRootIsMadeByTheFirstWriteOnly(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "a/b")
-	s := open(t, dir)
-	_, err := s.Stat(t.Context(), "k")
-	require.ErrorIs(t, err, backend.ErrStoreNotFound)
-	require.NotErrorIs(t, err, fs.ErrNotExist)
-	require.ErrorIs(t, s.Delete(t.Context(), "k", backend.DeleteOptions{}), backend.ErrStoreNotFound)
-	_, err = s.Put(t.Context(), "k", backend.Bytes(nil), backend.PutOptions{If: backend.Condition{Match: "x"}})
-	require.ErrorIs(t, err, backend.ErrStoreNotFound)
-	require.NoDirExists(t, dir)
-	no := open(t, dir, "create", "false")
-	_, err = no.Put(t.Context(), "k", backend.Bytes(nil), backend.PutOptions{})
-	require.ErrorIs(t, err, backend.ErrStoreNotFound)
-	put(t, s, "k", "x")
-	require.Equal(t, "x", get(t, no, "k"))
-	require.NoError(t, s.Delete(t.Context(), "k", backend.DeleteOptions{}))
-	require.DirExists(t, dir, "the root stays, however empty")
-	require.Equal(t, "file://"+filepath.ToSlash(dir), s.Properties().Location)
-	require.NoError(t, os.Symlink(dir, dir+"-link"))
-	require.Equal(t, s.Properties().Location, open(t, dir+"-link").Properties().Location)
-	require.Equal(t, s.Properties().Location+"/new", open(t, dir+"-link/new").Properties().Location)
-}
-
-func TestCreateMakesTheRootOnce(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "a/b")
-	refused, ok := backend.As[backend.Creator](open(t, dir, "create", "false"))
-	require.True(t, ok)
-	require.ErrorIs(t, refused.Create(t.Context()), backend.ErrStoreNotFound)
-	require.NoDirExists(t, dir)
-	s := open(t, dir)
-	require.NoError(t, s.Create(t.Context()))
-	require.Empty(t, list(t, s, backend.ListOptions{}))
-	require.NoError(t, s.Create(t.Context()))
-	require.NoError(t, os.RemoveAll(dir))
-	require.ErrorIs(t, s.Create(t.Context()), backend.ErrStoreNotFound, "one that was lost is not made anew")
-}
-
-// A store that is only read gets nothing written into it.
-func TestReadingWritesNothing(t *testing.T) {
-	dir := t.TempDir()
-	file(t, dir, "a/b", "x")
-	s := open(t, dir)
-	list(t, s, backend.ListOptions{})
-	get(t, s, "a/b")
-	require.NoError(t, s.Delete(t.Context(), "absent", backend.DeleteOptions{}))
-	_, err := s.Sweep(t.Context(), time.Now())
-	require.NoError(t, err)
-	entries, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	require.Len(t, entries, 1)
 }
