@@ -149,7 +149,7 @@ func (p *pass) scan(ctx context.Context) (err error) {
 	seen, err := p.scanShards(ctx)
 	defer func() { err = errors.Join(err, seen.close()) }()
 	if err != nil {
-		return err
+		return p.explainMissing(ctx, err)
 	}
 	p.complete = true
 	err = p.deleteAll(ctx, seen)

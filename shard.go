@@ -241,6 +241,19 @@ func (p *pass) prepare(ctx context.Context) error {
 	return p.destination.wrap(creator.Create(ctx))
 }
 
+// explainMissing says what to do about a destination that is gone although the
+// policy wrote there.
+func (p *pass) explainMissing(ctx context.Context, err error) error {
+	_, creates := backend.As[backend.Creator](p.destination.Backend)
+	if !creates || !errors.Is(err, backend.ErrStoreNotFound) || p.ledger.Rows() == 0 {
+		return err
+	}
+	if _, there := p.destination.Stat(ctx, p.destination.key("any")); !errors.Is(there, backend.ErrStoreNotFound) {
+		return err // it is the source
+	}
+	return fmt.Errorf("%w; the destination held objects of this policy and is not made anew: if it is gone for good, make it, empty, and all is copied again", err)
+}
+
 // dropDamaged takes damaged segments out of the ledger. What they knew is
 // looked up again.
 func (p *pass) dropDamaged(ctx context.Context, damage error) error {
