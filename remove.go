@@ -84,8 +84,10 @@ func (p *pass) goneAnyway(ctx context.Context, key string, err error) bool {
 	if backend.Definite(err) && !errors.Is(err, backend.ErrPrecondition) {
 		return false
 	}
-	_, err = p.destination.Stat(ctx, key)
-	return absent(err)
+	return absent(p.again.call(ctx, func() error {
+		_, err := p.destination.Stat(ctx, key)
+		return err
+	}))
 }
 
 // stillOurs reports whether the destination's version with this tag may be
