@@ -92,7 +92,11 @@ func (h *simStore) Stat(ctx context.Context, key string) (o backend.Object, err 
 
 func (h *simStore) Open(ctx context.Context, key string, opts backend.OpenOptions) (o backend.Object, r io.ReadCloser, err error) {
 	h.sim.mutant.opening(h, &opts)
-	err = h.do(ctx, "open", key, func(verdictOf) (err error) {
+	op := "open"
+	if opts.Offset > 0 { // else the ranges of one object were one name, and in any order
+		op = fmt.Sprintf("open at %d of", opts.Offset)
+	}
+	err = h.do(ctx, op, key, func(verdictOf) (err error) {
 		o, r, err = h.open(ctx, key, opts)
 		return err
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/objrepl/replication/backend"
 )
@@ -96,24 +97,26 @@ func (t *transfer) marker() marker {
 	}
 }
 
-// putAll puts the parts that are missing, and returns all of them.
+// putAll puts the parts that are missing, in order, and returns all of them.
 func (t *transfer) putAll(ctx context.Context, have map[int]backend.Part) ([]backend.Part, error) {
 	p := t.pass
 	parts := make([]backend.Part, t.count())
 	group, partCtx := errgroup.WithContext(ctx)
-	group.SetLimit(partsAtOnce)
+	own := semaphore.NewWeighted(partsAtOnce)
 	for i := range parts {
 		if part, there := have[i+1]; there {
 			parts[i] = part
 			continue
 		}
-		if partCtx.Err() != nil {
+		// Both fail only when partCtx has ended, and Wait says why.
+		if own.Acquire(partCtx, 1) != nil {
+			break
+		}
+		if p.parts.slots.Acquire(partCtx, 1) != nil {
 			break
 		}
 		group.Go(func() (err error) {
-			if err := p.parts.slots.Acquire(partCtx, 1); err != nil {
-				return err
-			}
+			defer own.Release(1)
 			defer p.parts.slots.Release(1)
 			parts[i], err = t.put(partCtx, i+1)
 			return err
