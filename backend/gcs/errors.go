@@ -53,7 +53,7 @@ func (s *Store) fail(ctx context.Context, op, key string, err error) error {
 	case ctx.Err() != nil:
 		e.Err = ctx.Err()
 	case errors.As(err, &answer):
-		class, hint := classify(answer)
+		hint, class := classify(answer)
 		e.Hint, e.RetryAfter = hint, retryAfter(answer.Header)
 		e.Err = errors.New(words(answer))
 		if class != nil {
@@ -82,60 +82,60 @@ func (s *Store) fail(ctx context.Context, op, key string, err error) error {
 
 // classify returns what an answer means, nil where nobody can say
 // (https://cloud.google.com/storage/docs/json_api/v1/status-codes).
-func classify(e *googleapi.Error) (class error, hint string) {
+func classify(e *googleapi.Error) (hint string, class error) {
 	reason := ""
 	if len(e.Errors) > 0 {
 		reason = e.Errors[0].Reason
 	}
 	switch reason {
 	case "rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "dailyLimitExceeded", "dailyLimitExceededUnreg":
-		return backend.ErrThrottled, ""
+		return "", backend.ErrThrottled
 	case "retentionPolicyNotMet", "objectUnderActiveHold":
-		return fs.ErrPermission, hintRetention
+		return hintRetention, fs.ErrPermission
 	case "required":
 		if strings.Contains(e.Message, "requester pays") {
-			return fs.ErrPermission, hintProject
+			return hintProject, fs.ErrPermission
 		}
 	}
 	switch e.Code {
 	case http.StatusUnauthorized:
-		return fs.ErrPermission, hintCredentials
+		return hintCredentials, fs.ErrPermission
 	case http.StatusForbidden:
 		if strings.Contains(e.Message, "KMS") {
-			return fs.ErrPermission, hintKMS
+			return hintKMS, fs.ErrPermission
 		}
-		return fs.ErrPermission, hintPermission
+		return hintPermission, fs.ErrPermission
 	case http.StatusProxyAuthRequired:
-		return fs.ErrPermission, "the proxy wants credentials"
+		return "the proxy wants credentials", fs.ErrPermission
 	case http.StatusNotFound:
 		if strings.HasPrefix(e.Message, bucketMissing) {
-			return backend.ErrStoreNotFound, hintBucket
+			return hintBucket, backend.ErrStoreNotFound
 		}
-		return fs.ErrNotExist, ""
+		return "", fs.ErrNotExist
 	case http.StatusPreconditionFailed:
-		return backend.ErrPrecondition, ""
+		return "", backend.ErrPrecondition
 	case http.StatusRequestEntityTooLarge:
-		return backend.ErrTooLarge, ""
+		return "", backend.ErrTooLarge
 	case http.StatusTooManyRequests:
-		return backend.ErrThrottled, ""
+		return "", backend.ErrThrottled
 	case http.StatusNotImplemented, http.StatusMethodNotAllowed:
-		return errors.ErrUnsupported, ""
+		return "", errors.ErrUnsupported
 	case http.StatusInsufficientStorage:
-		return backend.ErrNoSpace, ""
+		return "", backend.ErrNoSpace
 	case http.StatusRequestTimeout, http.StatusConflict, http.StatusGone:
-		return backend.ErrUnavailable, ""
+		return "", backend.ErrUnavailable
 	case http.StatusBadRequest:
 		switch {
 		case strings.Contains(e.Message, "CRC32C"), strings.Contains(e.Message, "MD5"):
-			return backend.ErrChecksum, ""
+			return "", backend.ErrChecksum
 		case strings.Contains(e.Message, "KMS"):
-			return nil, hintKMS
+			return hintKMS, nil
 		}
 	}
 	if e.Code >= 500 {
-		return backend.ErrUnavailable, ""
+		return "", backend.ErrUnavailable
 	}
-	return nil, ""
+	return "", nil
 }
 
 // words are the status and what the store said beside it, on one line.

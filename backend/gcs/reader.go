@@ -18,8 +18,10 @@ import (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // openAttempts is how often an object may be overwritten between the request
-// for its metadata and that for its bytes.
-const openAttempts = 5
+// for its metadata and that for its bytes. Google holds writes of one object to
+// about one a second (https://cloud.google.com/storage/quotas#objects), so that
+// one attempt more suffices there; an emulator knows no such limit.
+const openAttempts = 100
 
 // Open implements backend.Backend by two requests. The headers beside the bytes
 // are not the metadata (a Cache-Control is made up, names lose their case), so

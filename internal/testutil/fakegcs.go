@@ -26,7 +26,7 @@ var fakegcsSpec = serverSpec{
 	command: func(s *Server, addr string) (args, env []string, err error) {
 		host, port, _ := strings.Cut(addr, ":")
 		return append([]string{
-			"-scheme", "http", "-host", host, "-port", port, "-external-url", s.Endpoint,
+			"-scheme", "http", "-host", host, "-port", port,
 			"-backend", "memory", "-log-level", "error",
 			"-location", fakegcsLocation(s),
 		}, s.args...), nil, nil
