@@ -230,4 +230,8 @@ func TestListingsAskForLittle(t *testing.T) {
 	require.Equal(t, "1000", query.Get("maxResults"))
 	require.NotContains(t, query.Get("fields"), "metadata,")
 	require.NotContains(t, query.Get("fields"), "acl")
+	for _, err := range b.List(t.Context(), backend.ListOptions{Until: strings.Repeat("l", 1024)}) {
+		require.NoError(t, err)
+	}
+	require.Empty(t, rec.only(t, http.MethodGet, "/o").query.Get("endOffset"), "it would be longer than any key")
 }
