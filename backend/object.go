@@ -22,7 +22,7 @@ type Object struct {
 	// not: for a file, the time of its last status change. Two answers with
 	// equal Tag and Stamp describe the same bytes and metadata; with an equal
 	// Tag alone, the content has to be looked at again. Empty where the Tag
-	// says it all, as in every object store.
+	// says it all, as in S3; in Google Cloud Storage it is the metageneration.
 	//
 	// A Stamp that ends in "~" is not settled: it is so young that another
 	// change could still carry the same one, and it proves nothing.

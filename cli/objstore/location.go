@@ -27,6 +27,30 @@ var placeSettings = map[string]string{
 	"memory": "name",
 	"s3":     "bucket",
 	"minio":  "bucket",
+	"gcs":    "bucket",
+}
+
+// schemes name the drivers whose URLs begin otherwise than with their names.
+var schemes = map[string]string{
+	"gs": "gcs",
+}
+
+// driverOf returns the name of the driver that a URL's scheme stands for.
+func driverOf(scheme string) string {
+	if driver, ok := schemes[scheme]; ok {
+		return driver
+	}
+	return scheme
+}
+
+// schemeOf is the reverse of driverOf.
+func schemeOf(driver string) string {
+	for scheme, name := range schemes {
+		if name == driver {
+			return scheme
+		}
+	}
+	return driver
 }
 
 var hasScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
@@ -42,7 +66,7 @@ func parseLocation(text string) (location, error) {
 	}
 	scheme, _, _ := strings.Cut(text, "://")
 	scheme = strings.ToLower(scheme)
-	driver, known := drivers()[scheme]
+	driver, known := drivers()[driverOf(scheme)]
 	if !known {
 		return location{}, fmt.Errorf("no store %s://; there are %s", scheme, driverNames())
 	}
@@ -57,7 +81,7 @@ func parseLocation(text string) (location, error) {
 	if u.Fragment != "" {
 		return location{}, fmt.Errorf("the %s:// URL has a '#'; write %%23", scheme)
 	}
-	settings, err := queryOf(u, placeSettings[scheme])
+	settings, err := queryOf(u, placeSettings[driverOf(scheme)])
 	if err != nil {
 		return location{}, fmt.Errorf("%s:// URL: %w", scheme, err)
 	}
@@ -85,7 +109,7 @@ func example(scheme string, schema backend.Schema) string {
 	var query []string
 	for _, s := range schema {
 		switch {
-		case !s.Required || s.Name == placeSettings[scheme]:
+		case !s.Required || s.Name == placeSettings[driverOf(scheme)]:
 		case s.Secret:
 			query = append(query, s.Name+"=env:NAME")
 		default:
@@ -157,7 +181,7 @@ func bucketURL(u *url.URL, scheme string) (location, error) {
 		prefix += "/"
 	}
 	return location{
-		backend: scheme, settings: map[string]string{"bucket": u.Host},
+		backend: driverOf(scheme), settings: map[string]string{"bucket": u.Host},
 		prefix: prefix, shown: scheme + "://" + u.Host + "/" + prefix,
 	}, nil
 }

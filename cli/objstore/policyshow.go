@@ -130,7 +130,7 @@ func place(backend string, settings map[string]string, prefix string) string {
 	case where == "":
 		where = backend
 	default:
-		where = backend + "://" + where
+		where = schemeOf(backend) + "://" + where
 	}
 	if prefix != "" {
 		where += "/" + prefix

@@ -32,7 +32,7 @@ func (a *app) command() *cobra.Command {
 		`objstore keeps objects replicated between directories and object stores.
 
 A directory or a URL names a store: local:///path, s3://bucket/prefix,
-minio://bucket/prefix?endpoint=URL, memory://name. Query parameters are the
+gs://bucket/prefix, minio://bucket/prefix?endpoint=URL, memory://name. Query parameters are the
 driver's settings; give secrets as env:NAME or file:PATH.
 
 Exit codes: 0 all done, 1 failed, 2 usage, 3 some objects failed or

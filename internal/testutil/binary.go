@@ -23,6 +23,7 @@ import (
 const (
 	ServerMinIO        = "minio"
 	ServerVersityGW    = "versitygw"
+	ServerFakeGCS      = "fake-gcs-server"
 	ProgramParquetRows = "parquetrows" // see ParquetRows
 )
 
@@ -32,7 +33,14 @@ const (
 var serverPackages = map[string]string{
 	ServerMinIO:        "github.com/minio/minio",
 	ServerVersityGW:    "github.com/versity/versitygw/cmd/versitygw",
+	ServerFakeGCS:      "github.com/fsouza/fake-gcs-server",
 	ProgramParquetRows: ".",
+}
+
+// serverModules names the nested modules of servers that are pinned apart from
+// the others, so that the libraries of one do not move those of another.
+var serverModules = map[string]string{
+	ServerFakeGCS: "gcsserver",
 }
 
 const (
@@ -77,6 +85,8 @@ func Build(ctx context.Context, name string) (string, error) {
 	module := "servers"
 	if pkg == "." {
 		module = name
+	} else if own, ok := serverModules[name]; ok {
+		module = own
 	}
 	module, err := nestedModule(module)
 	if err != nil {

@@ -274,7 +274,7 @@ func giveUp(tb testing.TB, err error) {
 // reconfigure a server.
 func cleanEnviron() []string {
 	return slices.DeleteFunc(os.Environ(), func(v string) bool {
-		for _, prefix := range []string{"MINIO_", "_MINIO_", "VGW_", "ROOT_", "AWS_", "LOGFILE=", "WEBHOOK="} {
+		for _, prefix := range []string{"MINIO_", "_MINIO_", "VGW_", "FAKE_GCS_", "ROOT_", "AWS_", "LOGFILE=", "WEBHOOK="} {
 			if strings.HasPrefix(v, prefix) {
 				return true
 			}

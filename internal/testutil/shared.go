@@ -67,6 +67,12 @@ func SharedVersityGW(tb testing.TB) *Server {
 	return sharedServers.get(tb, versitygwSpec)
 }
 
+// SharedFakeGCS is SharedMinIO for fake-gcs-server.
+func SharedFakeGCS(tb testing.TB) *Server {
+	tb.Helper()
+	return sharedServers.get(tb, fakegcsSpec)
+}
+
 var sharedServers = sharedSet{entries: make(map[string]*sharedEntry)}
 
 type sharedSet struct {
