@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/azure"
 	"github.com/objrepl/replication/backend/local"
 	"github.com/objrepl/replication/backend/memory"
 	"github.com/objrepl/replication/backend/minio"
@@ -14,7 +15,11 @@ import (
 
 // addedDrivers are those that the library does not have of its own.
 func addedDrivers() []backend.Driver {
-	return []backend.Driver{s3.Driver, minio.Driver}
+	return []backend.Driver{
+		s3.Driver,
+		minio.Driver,
+		azure.Driver,
+	}
 }
 
 // drivers are all drivers by name, for their schemas: help, validation and

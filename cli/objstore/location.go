@@ -27,6 +27,7 @@ var placeSettings = map[string]string{
 	"memory": "name",
 	"s3":     "bucket",
 	"minio":  "bucket",
+	"azblob": "containerName",
 }
 
 var hasScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
@@ -157,7 +158,7 @@ func bucketURL(u *url.URL, scheme string) (location, error) {
 		prefix += "/"
 	}
 	return location{
-		backend: scheme, settings: map[string]string{"bucket": u.Host},
+		backend: scheme, settings: map[string]string{placeSettings[scheme]: u.Host},
 		prefix: prefix, shown: scheme + "://" + u.Host + "/" + prefix,
 	}, nil
 }

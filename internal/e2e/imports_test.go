@@ -14,15 +14,18 @@ const module = "github.com/objrepl/replication"
 // import; that holds only while the packages keep apart.
 func TestPackagesKeepOthersSDKsOut(t *testing.T) {
 	sdks := []string{
-		"github.com/aws/", "github.com/minio/minio-go", "cloud.google.com/", "github.com/Azure/",
+		"github.com/aws/", "github.com/minio/minio-go", "cloud.google.com/",
+		"github.com/Azure", // and AzureAD
 		"google.golang.org/grpc", "github.com/quic-go", "github.com/fsnotify",
 	}
 	allowed := map[string]string{
 		"/backend/s3":    "github.com/aws/",
 		"/backend/minio": "github.com/minio/minio-go",
+		"/backend/azure": "github.com/Azure",
 	}
 	for _, pkg := range []string{
 		"", "/backend", "/backend/backendtest", "/backend/local", "/backend/memory", "/backend/s3", "/backend/minio",
+		"/backend/azure",
 		"/internal/ledger", "/internal/durable",
 	} {
 		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module+pkg).Output()
