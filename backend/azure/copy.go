@@ -86,12 +86,12 @@ func (s *Store) Copy(ctx context.Context, from, to string, opts backend.CopyOpti
 	case o.Size > maxObject:
 		return fail(from, fmt.Errorf("%w: %d bytes", backend.ErrTooLarge, o.Size))
 	}
-	return s.copyBlocks(ctx, o, to, opts.If, conditions, source, token)
+	return s.copyBlocks(ctx, o, to, opts.If, conditions)
 }
 
 // copyBlocks copies a version in blocks, each on condition that it is still
 // that version.
-func (s *Store) copyBlocks(ctx context.Context, from backend.Object, to string, c backend.Condition, conditions *blob.AccessConditions, source string, token *string) (backend.Object, error) {
+func (s *Store) copyBlocks(ctx context.Context, from backend.Object, to string, c backend.Condition, conditions *blob.AccessConditions) (backend.Object, error) {
 	const op = "copy"
 	headers, user, err := setMetadata(*from.Metadata)
 	if err != nil {
@@ -103,7 +103,11 @@ func (s *Store) copyBlocks(ctx context.Context, from backend.Object, to string, 
 	for offset := int64(0); offset < from.Size; offset += size {
 		id.number++
 		ids = append(ids, id.String())
-		_, err := s.blob(to).StageBlockFromURL(ctx, id.String(), source, &blockblob.StageBlockFromURLOptions{
+		source, token, err := s.source(ctx, s.blob(from.Key)) // anew, as no signature holds for hours
+		if err != nil {
+			return backend.Object{}, failed(ctx, op, from.Key, err)
+		}
+		_, err = s.blob(to).StageBlockFromURL(ctx, id.String(), source, &blockblob.StageBlockFromURLOptions{
 			Range:                          blob.HTTPRange{Offset: offset, Count: min(size, from.Size-offset)},
 			SourceModifiedAccessConditions: sourceConditions(from.Tag), CopySourceAuthorization: token,
 			CPKScopeInfo: s.scope,
