@@ -312,7 +312,8 @@ func TestTheSourceOfACopyIsSigned(t *testing.T) {
 	copier, _ := backend.As[backend.Copier](b)
 	_, err := copier.Copy(t.Context(), key, "to", backend.CopyOptions{})
 	require.NoError(t, err)
-	unsigned, _, _ := strings.Cut(source, "?")
+	unsigned, signature, _ := strings.Cut(source, "?")
+	require.NotEmpty(t, signature)
 	for url, status := range map[string]int{source: 200, unsigned: 403} {
 		transport := &http.Transport{}
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
