@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/azure"
 	"github.com/objrepl/replication/backend/gcs"
 	"github.com/objrepl/replication/backend/local"
 	"github.com/objrepl/replication/backend/memory"
@@ -16,8 +17,10 @@ import (
 // addedDrivers are those that the library does not have of its own.
 func addedDrivers() []backend.Driver {
 	return []backend.Driver{
-		s3.Driver, minio.Driver,
+		s3.Driver,
+		minio.Driver,
 		gcs.Driver,
+		azure.Driver,
 	}
 }
 

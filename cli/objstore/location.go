@@ -28,6 +28,7 @@ var placeSettings = map[string]string{
 	"s3":     "bucket",
 	"minio":  "bucket",
 	"gcs":    "bucket",
+	"azblob": "containerName",
 }
 
 // schemes name the drivers whose URLs begin otherwise than with their names.
@@ -181,7 +182,7 @@ func bucketURL(u *url.URL, scheme string) (location, error) {
 		prefix += "/"
 	}
 	return location{
-		backend: driverOf(scheme), settings: map[string]string{"bucket": u.Host},
+		backend: driverOf(scheme), settings: map[string]string{placeSettings[driverOf(scheme)]: u.Host},
 		prefix: prefix, shown: scheme + "://" + u.Host + "/" + prefix,
 	}, nil
 }

@@ -14,6 +14,7 @@ func TestPrefixesOfURLs(t *testing.T) {
 		{"s3://bucket/a/?region=r", "a/"},
 		{"s3://bucket/a%20b/c?region=r", "a b/c/"},
 		{"s3://bucket//a?region=r", "/a/"},
+		{"azblob://container/a?accountName=account", "a/"},
 	} {
 		l, err := parseLocation(test.text)
 		if err != nil {

@@ -14,18 +14,19 @@ const module = "github.com/objrepl/replication"
 // import; that holds only while the packages keep apart.
 func TestPackagesKeepOthersSDKsOut(t *testing.T) {
 	sdks := []string{
-		"github.com/aws/", "github.com/minio/minio-go", "cloud.google.com/", "github.com/Azure/",
-		"google.golang.org/api/",
+		"github.com/aws/", "github.com/minio/minio-go", "cloud.google.com/", "google.golang.org/api/",
+		"github.com/Azure", // and AzureAD
 		"google.golang.org/grpc", "github.com/quic-go", "github.com/fsnotify",
 	}
 	allowed := map[string]string{
 		"/backend/s3":    "github.com/aws/",
 		"/backend/minio": "github.com/minio/minio-go",
+		"/backend/azure": "github.com/Azure",
 		"/backend/gcs":   "cloud.google.com/ google.golang.org/api/ google.golang.org/grpc", // the first imports the others
 	}
 	for _, pkg := range []string{
 		"", "/backend", "/backend/backendtest", "/backend/local", "/backend/memory", "/backend/s3", "/backend/minio",
-		"/backend/gcs",
+		"/backend/gcs", "/backend/azure",
 		"/internal/ledger", "/internal/durable",
 	} {
 		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module+pkg).Output()

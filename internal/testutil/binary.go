@@ -2,6 +2,7 @@ package testutil
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -24,23 +25,26 @@ const (
 	ServerMinIO        = "minio"
 	ServerVersityGW    = "versitygw"
 	ServerFakeGCS      = "fake-gcs-server"
+	ServerAzurite      = "azurite"     // installed by npm, see npm.go
 	ProgramParquetRows = "parquetrows" // see ParquetRows
 )
 
-// serverPackages holds the main package of each program. Servers are pinned by
-// the nested module in directory servers; a program of ours, ".", is a nested
-// module itself, in the directory of its name.
+// serverPackages holds the main package of each program. They are pinned by the
+// nested module in directory servers, but for those in serverModules.
 var serverPackages = map[string]string{
 	ServerMinIO:        "github.com/minio/minio",
 	ServerVersityGW:    "github.com/versity/versitygw/cmd/versitygw",
 	ServerFakeGCS:      "github.com/fsouza/fake-gcs-server",
+	ServerAzurite:      "azurite",
 	ProgramParquetRows: ".",
 }
 
-// serverModules names the nested modules of servers that are pinned apart from
-// the others, so that the libraries of one do not move those of another.
+// serverModules names the directories of programs that are pinned apart from the
+// others, so that the libraries of one do not move those of another.
 var serverModules = map[string]string{
-	ServerFakeGCS: "gcsserver",
+	ServerFakeGCS:      "gcsserver",
+	ServerAzurite:      "azurite", // a package of npm
+	ProgramParquetRows: "parquetrows",
 }
 
 const (
@@ -82,13 +86,7 @@ func Build(ctx context.Context, name string) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("build test server: no server named %q", name)
 	}
-	module := "servers"
-	if pkg == "." {
-		module = name
-	} else if own, ok := serverModules[name]; ok {
-		module = own
-	}
-	module, err := nestedModule(module)
+	module, err := nestedModule(cmp.Or(serverModules[name], "servers"))
 	if err != nil {
 		return "", fmt.Errorf("build test server %s: %w", name, err)
 	}
@@ -104,6 +102,9 @@ func Build(ctx context.Context, name string) (string, error) {
 	if cache, err = filepath.Abs(cache); err != nil {
 		return "", fmt.Errorf("build test server %s: %w", name, err)
 	}
+	if name == ServerAzurite {
+		return installNpm(ctx, module, cache, name, azuriteScript)
+	}
 	bin, err := buildCached(ctx, module, cache, name, pkg)
 	if err != nil {
 		return "", fmt.Errorf("build test server %s: %w", name, err)
@@ -115,50 +116,49 @@ func Build(ctx context.Context, name string) (string, error) {
 // cache/<key>/name. The binary appears whole or not at all: it is built under a
 // temporary name and renamed.
 func buildCached(ctx context.Context, module, cache, name, pkg string) (string, error) {
-	key, err := cacheKey(module)
+	key, err := cacheKey(module, "go.mod", "go.sum", "main.go")
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(cache, key)
-	bin := filepath.Join(dir, name)
+	bin := filepath.Join(cache, key, name)
 	if runtime.GOOS == "windows" {
 		bin += ".exe"
 	}
-	if _, err := os.Stat(bin); err == nil {
-		return bin, nil
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-
-	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
-	defer cancel()
-	lock := flock.New(filepath.Join(dir, name+".lock"))
-	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
-		return "", fmt.Errorf("wait for another build: %w", err)
-	}
-	defer func() { _ = lock.Close() }()
-	if _, err := os.Stat(bin); err == nil {
-		return bin, nil
-	}
-
-	// Whoever holds the lock is the only builder, so an older temporary file is
-	// what a killed one left behind.
-	tmp := filepath.Join(dir, name+".tmp")
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
-	if err := goBuild(ctx, module, tmp, pkg); err != nil {
-		return "", errors.Join(err, removeIfThere(tmp))
-	}
-	return bin, os.Rename(tmp, bin)
+	return bin, cached(ctx, bin, func(ctx context.Context, tmp string) error {
+		return goBuild(ctx, module, tmp, pkg)
+	})
 }
 
-func removeIfThere(name string) error {
-	if err := os.Remove(name); !errors.Is(err, fs.ErrNotExist) {
+// cached makes a file or directory of the cache unless it is there. It appears
+// whole or not at all: build writes it under a temporary name.
+func cached(ctx context.Context, path string, build func(ctx context.Context, tmp string) error) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	return nil
+	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
+	defer cancel()
+	lock := flock.New(path + ".lock")
+	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
+		return fmt.Errorf("wait for another build: %w", err)
+	}
+	defer func() { _ = lock.Close() }()
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+
+	// Whoever holds the lock is the only builder, so what has the temporary name
+	// is what a killed one left behind.
+	tmp := path + ".tmp"
+	if err := os.RemoveAll(tmp); err != nil {
+		return err
+	}
+	if err := build(ctx, tmp); err != nil {
+		return errors.Join(err, os.RemoveAll(tmp))
+	}
+	return os.Rename(tmp, path)
 }
 
 func goBuild(ctx context.Context, module, out, pkg string) error {
@@ -185,12 +185,12 @@ func goBuild(ctx context.Context, module, out, pkg string) error {
 
 // cacheKey names what a server binary depends on: the pinned sources, those of
 // a program of ours, the compiler and its flags, the platform.
-func cacheKey(module string) (string, error) {
+func cacheKey(module string, required string, names ...string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%q\n%q\n", runtime.Version(), buildFlags, buildEnv)
-	for _, name := range []string{"go.mod", "go.sum", "main.go"} {
+	for _, name := range append([]string{required}, names...) {
 		data, err := os.ReadFile(filepath.Join(module, name))
-		if errors.Is(err, fs.ErrNotExist) && name != "go.mod" {
+		if errors.Is(err, fs.ErrNotExist) && name != required {
 			continue
 		}
 		if err != nil {

@@ -1,6 +1,7 @@
 // Package testutil runs the tests against real object stores: it builds pinned
-// versions of MinIO and versitygw from source, starts them on loopback ports
-// with fresh data, and puts a counting, fault-injecting proxy in front of them.
+// versions of MinIO and versitygw from source, installs Azurite with npm, starts
+// them on loopback ports with fresh data, and puts a counting, fault-injecting
+// proxy in front of them.
 //
 // A test asks for a server and gets one that is ready:
 //

@@ -23,7 +23,7 @@ const (
 	bindAttempts = 5
 )
 
-// Server is a real S3 server on a loopback port, with credentials and data that
+// Server is a real object store on a loopback port, with credentials and data that
 // no other server shares. Its methods may be called from several goroutines, but
 // only from the test's own those that fail the test (see [testing.TB.FailNow]).
 type Server struct {
@@ -48,6 +48,8 @@ type Server struct {
 // serverSpec is what differs between kinds of servers.
 type serverSpec struct {
 	name string
+	// with runs the binary where it is a script; empty where it runs itself.
+	with string
 	// command returns the arguments and the environment, beyond what every child
 	// gets, that make the binary serve addr. It may create directories in s.work.
 	command func(s *Server, addr string) (args, env []string, err error)
@@ -131,6 +133,9 @@ func (s *Server) start() error {
 		return fmt.Errorf("start %s: %w", s.spec.name, err)
 	}
 	cmd := exec.Command(s.binary, args...)
+	if s.spec.with != "" {
+		cmd = exec.Command(s.spec.with, append([]string{s.binary}, args...)...)
+	}
 	cmd.Dir = s.work
 	cmd.Env = slices.Concat(cleanEnviron(), env, s.env)
 	p, err := startProcess(cmd)
@@ -266,7 +271,7 @@ func giveUp(tb testing.TB, err error) {
 		tb.Fatal(err)
 	}
 	tb.Skipf("NOT TESTED, no server to test against: %v\n"+
-		"Run `go run ./internal/testutil/cmd/buildservers` once with the go tool and a network, "+
+		"Run `go run ./internal/testutil/cmd/buildservers` once with the go tool, npm and a network, "+
 		"or set %s to a directory it has filled.", err, cacheDirEnv)
 }
 
@@ -274,7 +279,7 @@ func giveUp(tb testing.TB, err error) {
 // reconfigure a server.
 func cleanEnviron() []string {
 	return slices.DeleteFunc(os.Environ(), func(v string) bool {
-		for _, prefix := range []string{"MINIO_", "_MINIO_", "VGW_", "FAKE_GCS_", "ROOT_", "AWS_", "LOGFILE=", "WEBHOOK="} {
+		for _, prefix := range []string{"MINIO_", "_MINIO_", "VGW_", "FAKE_GCS_", "ROOT_", "AWS_", "AZURITE_", "NODE_", "LOGFILE=", "WEBHOOK="} {
 			if strings.HasPrefix(v, prefix) {
 				return true
 			}

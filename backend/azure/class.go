@@ -1,0 +1,208 @@
+package azure
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+
+	"github.com/objrepl/replication/backend"
+)
+
+var (
+	errIncomplete    = fmt.Errorf("%w: the answer names no size or no ETag", backend.ErrUnavailable)
+	errContradiction = fmt.Errorf("%w: nothing is absent and a version at once", backend.ErrPrecondition)
+)
+
+const (
+	hintContainer = "check containerName and accountName"
+	hintAccess    = "check accountKey, sasToken or the identity's roles (Storage Blob Data Contributor), and the clock"
+	hintLease     = "somebody holds a lease on it; wait for its end or break it"
+	hintSnapshots = "delete its snapshots first, which the library never does"
+	hintArchived  = "move it to an online tier first"
+	hintPolicy    = "an immutability policy or a legal hold protects it"
+	hintBlocks    = "another program has begun an upload of it with block ids of another length; it is forgotten a week after its last block, or when the object is next written whole"
+)
+
+// answers are the classes of the service's error codes
+// (https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-error-codes).
+// A nil class is none: the outcome is then unknown.
+var answers = map[string]struct {
+	class error
+	hint  string
+}{
+	"BlobNotFound":                       {fs.ErrNotExist, ""},
+	"ContainerNotFound":                  {backend.ErrStoreNotFound, hintContainer},
+	"ContainerBeingDeleted":              {backend.ErrStoreNotFound, hintContainer},
+	"ContainerDisabled":                  {backend.ErrStoreNotFound, hintContainer},
+	"BlobAlreadyExists":                  {fs.ErrExist, ""},
+	"ConditionNotMet":                    {backend.ErrPrecondition, ""},
+	"SourceConditionNotMet":              {backend.ErrPrecondition, ""},
+	"TargetConditionNotMet":              {backend.ErrPrecondition, ""},
+	"BlobImmutableDueToPolicy":           {fs.ErrPermission, hintPolicy},
+	"SnapshotsPresent":                   {errors.ErrUnsupported, hintSnapshots},
+	"BlobArchived":                       {errors.ErrUnsupported, hintArchived},
+	"BlobBeingRehydrated":                {errors.ErrUnsupported, hintArchived},
+	"InvalidBlobType":                    {errors.ErrUnsupported, "it is an append or page blob; the library writes block blobs"},
+	"InvalidBlobOrBlock":                 {errors.ErrUnsupported, hintBlocks},
+	"Md5Mismatch":                        {backend.ErrChecksum, ""},
+	"Crc64Mismatch":                      {backend.ErrChecksum, ""},
+	"InvalidBlockList":                   {backend.ErrChecksum, ""},
+	"ServerBusy":                         {backend.ErrThrottled, ""},
+	"OperationTimedOut":                  {backend.ErrUnavailable, ""},
+	"InternalError":                      {backend.ErrUnavailable, ""},
+	"InvalidResourceName":                {backend.ErrInvalidKey, ""},
+	"InvalidUri":                         {backend.ErrInvalidKey, ""},
+	"InvalidMetadata":                    {backend.ErrInvalidMetadata, ""},
+	"EmptyMetadataKey":                   {backend.ErrInvalidMetadata, ""},
+	"MetadataTooLarge":                   {backend.ErrInvalidMetadata, ""},
+	"RequestBodyTooLarge":                {backend.ErrTooLarge, ""},
+	"AccountIsDisabled":                  {fs.ErrPermission, ""},
+	"AuthenticationFailed":               {fs.ErrPermission, hintAccess},
+	"AuthorizationFailure":               {fs.ErrPermission, hintAccess},
+	"AuthorizationPermissionMismatch":    {fs.ErrPermission, hintAccess},
+	"InsufficientAccountPermissions":     {fs.ErrPermission, hintAccess},
+	"UnauthorizedBlobOverwrite":          {fs.ErrPermission, hintAccess},
+	"NoAuthenticationInformation":        {fs.ErrPermission, hintAccess},
+	"InvalidAuthenticationInfo":          {fs.ErrPermission, hintAccess},
+	"PublicAccessNotPermitted":           {fs.ErrPermission, hintAccess},
+	"KeyBasedAuthenticationNotPermitted": {fs.ErrPermission, "the account takes no keys; leave accountKey out and give an identity"},
+}
+
+// classify returns what an answer means. An absence that the service does not
+// name is none of an object: any proxy says 404.
+func classify(code string, status int) (hint string, class error) {
+	if a, ok := answers[code]; ok {
+		return a.hint, a.class
+	}
+	switch {
+	case strings.HasPrefix(code, "Lease"):
+		return hintLease, fs.ErrPermission
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return hintAccess, fs.ErrPermission
+	case status == http.StatusTooManyRequests:
+		return "", backend.ErrThrottled
+	case status == http.StatusPreconditionFailed && code == "":
+		return "", backend.ErrPrecondition
+	case status == http.StatusRequestEntityTooLarge:
+		return "", backend.ErrTooLarge
+	case status == http.StatusNotFound, status == http.StatusRequestTimeout, status >= 500, status/100 == 3:
+		return "check endpoint and accountName", backend.ErrUnavailable
+	}
+	return "", nil
+}
+
+// failed is the one place where errors of the SDK become the driver's. If ctx
+// has ended before there was an answer, that is the cause, whatever it looked
+// like.
+func failed(ctx context.Context, op, key string, err error) error {
+	e := &backend.Error{Op: op, Backend: driverName, Key: key}
+	var answer *azcore.ResponseError
+	var credentials *credentialsError
+	switch {
+	case errors.As(err, &answer):
+		hint, class := classify(answer.ErrorCode, answer.StatusCode)
+		e.Hint, e.Err = hint, withClass(class, words(answer))
+		if answer.RawResponse != nil {
+			e.RetryAfter = retryAfter(answer.RawResponse.Header, time.Now())
+		}
+	case ctx.Err() != nil:
+		e.Err = ctx.Err()
+	case errors.As(err, &credentials):
+		e.Err, e.Hint = withClass(fs.ErrPermission, "no credentials: "+credentials.text), "set accountKey or sasToken, or sign in"
+	case errors.Is(err, fs.ErrClosed):
+		e.Err = err
+	default:
+		// Never the original error: a dial that times out in the net package
+		// claims to be context.DeadlineExceeded, which would make it final.
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err
+		}
+		e.Err, e.Hint = withClass(backend.ErrUnavailable, oneLine(err.Error())), "check endpoint, accountName and the network"
+	}
+	return e
+}
+
+// refuse is an error that the driver found itself.
+func refuse(op, key string, err error) error {
+	return &backend.Error{Op: op, Backend: driverName, Key: key, Err: err}
+}
+
+// unmet makes the failure of a conditional write what it says about the
+// condition: that on an absent object is no absence, and one that nothing be
+// there fails with fs.ErrExist however the service put it.
+func unmet(c backend.Condition, err error) error {
+	var e *backend.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch {
+	case c.Absent && errors.Is(err, backend.ErrPrecondition):
+		e.Err = fmt.Errorf("%w: %w", fs.ErrExist, e.Err)
+	case c.Match != "" && errors.Is(err, fs.ErrNotExist):
+		e.Err = fmt.Errorf("%w: the object is absent", backend.ErrPrecondition)
+	}
+	return err
+}
+
+func withClass(class error, text string) error {
+	if class == nil {
+		return errors.New(text)
+	}
+	return fmt.Errorf("%w: %s", class, text)
+}
+
+// words puts what the service said on one line, without the request, whose URL
+// may carry a signature.
+func words(answer *azcore.ResponseError) string {
+	var document struct {
+		XMLName xml.Name `xml:"Error"`
+		Message string
+	}
+	details := []string{fmt.Sprintf("HTTP %d", answer.StatusCode)}
+	if answer.ErrorCode != "" {
+		details = append([]string{answer.ErrorCode}, details...)
+	}
+	if res := answer.RawResponse; res != nil {
+		if data, err := runtime.Payload(res); err == nil && xml.Unmarshal(data, &document) != nil {
+			document.Message = ""
+		}
+		if id := res.Header.Get("X-Ms-Request-Id"); id != "" && len(id) < 100 {
+			details = append(details, "request "+id)
+		}
+	}
+	// The lines that follow the first name the request and the time again.
+	message, _, _ := strings.Cut(document.Message, "\n")
+	if message == "" {
+		message = http.StatusText(answer.StatusCode)
+	}
+	return fmt.Sprintf("%s (%s)", strings.TrimRight(oneLine(message), ". "), strings.Join(details, ", "))
+}
+
+// oneLine bounds what is repeated of a message.
+func oneLine(text string) string {
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }), " ")
+	return strings.ToValidUTF8(text[:min(len(text), 300)], "")
+}
+
+// retryAfter reads a Retry-After header, in seconds or as a date.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.Atoi(value); err == nil {
+		return time.Duration(min(max(seconds, 0), 24*3600)) * time.Second
+	}
+	if t, err := http.ParseTime(value); err == nil {
+		return max(t.Sub(now), 0)
+	}
+	return 0
+}

@@ -1,0 +1,117 @@
+package azure
+
+import (
+	"encoding/base64"
+	"errors"
+	"mime"
+	"strings"
+	"unicode/utf8"
+)
+
+// Names of user metadata are C# identifiers to Azure, whose cases are one
+// (https://learn.microsoft.com/en-us/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata).
+// A character that is none of one is written as "_" and its two hex digits:
+// "objrepl_2dmarker". An underscore stays, unless it would begin what reads so;
+// names of other programs are thereby what they are.
+
+const hexDigits = "0123456789abcdef"
+
+var errName = errors.New("the name is no HTTP token")
+
+// encodeName returns the name in lower case as Azure takes it.
+func encodeName(name string) (string, error) {
+	name = strings.ToLower(name)
+	if name == "" {
+		return "", errName
+	}
+	var b strings.Builder
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case letter(c), digit(c) && i > 0:
+			b.WriteByte(c)
+		case c == '_':
+			if _, taken := escaped(name[i:], i == 0); !taken {
+				b.WriteByte(c)
+				continue
+			}
+			b.WriteString("_5f")
+		case digit(c), special(c):
+			b.WriteString("_" + hexDigits[c>>4:c>>4+1] + hexDigits[c&15:c&15+1])
+		default:
+			return "", errName
+		}
+	}
+	return b.String(), nil
+}
+
+// decodeName is the inverse, and leaves alone what is in no escape of ours.
+func decodeName(name string) string {
+	var b strings.Builder
+	for i := 0; i < len(name); i++ {
+		if c, ok := escaped(name[i:], i == 0); ok {
+			b.WriteByte(c)
+			i += 2
+			continue
+		}
+		b.WriteByte(name[i])
+	}
+	return b.String()
+}
+
+// escaped reads an escape at the beginning of s. A digit is one only where the
+// name begins.
+func escaped(s string, first bool) (byte, bool) {
+	if len(s) < 3 || s[0] != '_' {
+		return 0, false
+	}
+	high, low := strings.IndexByte(hexDigits, s[1]), strings.IndexByte(hexDigits, s[2])
+	if high < 0 || low < 0 {
+		return 0, false
+	}
+	c := byte(high<<4 | low)
+	return c, c == '_' || special(c) || first && digit(c)
+}
+
+func letter(c byte) bool { return 'a' <= c && c <= 'z' }
+func digit(c byte) bool  { return '0' <= c && c <= '9' }
+
+// special says of a character that it is one of a token (RFC 9110, section
+// 5.6.2) but not of an identifier.
+func special(c byte) bool { return strings.IndexByte("!#$%&'*+-.^`|~", c) >= 0 }
+
+// wordSize keeps an encoded word within the 75 characters of RFC 2047.
+const wordSize = 45
+
+// encodeValue returns a value that headers and signatures leave alone: as it
+// is, or in encoded words of RFC 2047 where it is not plain ASCII, has spaces
+// that would be folded, or is empty.
+func encodeValue(value string) (string, error) {
+	if !utf8.ValidString(value) {
+		return "", errors.New("the value is not UTF-8")
+	}
+	odd := strings.IndexFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) >= 0
+	if !odd && value != "" && strings.TrimSpace(value) == value && !strings.Contains(value, "  ") && !strings.Contains(value, "=?") {
+		return value, nil
+	}
+	var words []string
+	for rest := value; rest != "" || words == nil; {
+		n := min(len(rest), wordSize)
+		for n < len(rest) && !utf8.RuneStart(rest[n]) {
+			n--
+		}
+		words = append(words, "=?UTF-8?B?"+base64.StdEncoding.EncodeToString([]byte(rest[:n]))+"?=")
+		rest = rest[n:]
+	}
+	return strings.Join(words, " "), nil
+}
+
+func decodeValue(value string) string {
+	if strings.Contains(value, "=?") {
+		var d mime.WordDecoder
+		if decoded, err := d.DecodeHeader(value); err == nil {
+			value = decoded
+		}
+	}
+	return strings.ToValidUTF8(value, "\ufffd")
+}
