@@ -52,7 +52,9 @@ type pass struct {
 	guards   *guards
 	batching batching
 	started  time.Time
-	trash    *trash // nil where what is deleted is gone; set before the deletions
+	at       whereabouts // of the destination
+	lastSeen whereabouts // of the destination, when a pass last saw it
+	trash    *trash      // nil where what is deleted is gone; set before the deletions
 
 	operation  string        // begins the names of this pass's writes
 	operations atomic.Int64  // numbers them

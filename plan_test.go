@@ -368,8 +368,20 @@ func TestAMissingDestinationIsEmptyUntilItWasWrittenTo(t *testing.T) {
 	_, err = r.Sync(t.Context(), p)
 	require.NoError(t, err)
 	require.NoError(t, os.RemoveAll(destination))
+	plan, err = r.PlanOf(t.Context(), p)
+	require.NoError(t, err)
+	require.True(t, plan.DestinationMissing, "removed from where it was")
+
+	require.NoError(t, r.hold(t.Context(), p.ID, func(ctx context.Context, _ string, state *policyState) error {
+		s, err := readStatus(ctx, state)
+		s.Destination.Volume = "another"
+		return errors.Join(err, writeStatus(ctx, state, s))
+	}))
 	_, err = r.PlanOf(t.Context(), p)
 	require.ErrorIs(t, err, backend.ErrStoreNotFound)
+	_, err = r.Sync(t.Context(), p)
+	require.ErrorIs(t, err, backend.ErrStoreNotFound)
+	require.NoDirExists(t, destination)
 }
 
 func TestCostIsKnownWhereAPriceIs(t *testing.T) {

@@ -48,18 +48,19 @@ func openPolicyDir(state *os.Root, id string) (*os.Root, error) {
 // statusFile is Status as it is kept. Fields may be added; none changes its
 // meaning.
 type statusFile struct {
-	Version     int        `json:"version"`
-	PolicyID    string     `json:"policy_id"`
-	Synced      int64      `json:"total_objects_synced"`
-	Deleted     int64      `json:"total_objects_deleted"`
-	Bytes       int64      `json:"total_bytes_synced"`
-	Errors      int64      `json:"total_errors"`
-	Passes      int64      `json:"sync_count"`
-	TotalTimeNS int64      `json:"total_duration_ns"`
-	LastSync    time.Time  `json:"last_sync_time"`
-	LastError   string     `json:"last_error,omitempty"`
-	Weaker      []string   `json:"weaker,omitempty"`
-	Last        lastResult `json:"last_result"`
+	Version     int         `json:"version"`
+	PolicyID    string      `json:"policy_id"`
+	Synced      int64       `json:"total_objects_synced"`
+	Deleted     int64       `json:"total_objects_deleted"`
+	Bytes       int64       `json:"total_bytes_synced"`
+	Errors      int64       `json:"total_errors"`
+	Passes      int64       `json:"sync_count"`
+	TotalTimeNS int64       `json:"total_duration_ns"`
+	LastSync    time.Time   `json:"last_sync_time"`
+	LastError   string      `json:"last_error,omitempty"`
+	Weaker      []string    `json:"weaker,omitempty"`
+	Last        lastResult  `json:"last_result"`
+	Destination whereabouts `json:"destination,omitzero"`
 }
 
 type lastResult struct {

@@ -69,11 +69,17 @@ func (r *Replicator) read(ctx context.Context, p Policy, task Task, options sync
 		return fail(err)
 	}
 
-	// A pass would make a destination that it never wrote to; see prepare.
-	_, creates := backend.As[backend.Creator](destination.Backend)
+	status, err := readStatus(ctx, state)
+	if err != nil {
+		return fail(err)
+	}
+	_, makes, err := mayMake(ctx, destination, known.Rows(), status.Destination)
+	if err != nil {
+		return fail(err)
+	}
 	_, takesParts := backend.As[backend.PartUploader](destination.Backend)
 	from := &readOnly{Backend: source.Backend}
-	to := &readOnly{Backend: destination.Backend, missingIsEmpty: creates && known.Rows() == 0}
+	to := &readOnly{Backend: destination.Backend, missingIsEmpty: makes}
 	source.Backend, destination.Backend = from, to
 	pass, err := r.newPass(ctx, p, options, source, destination, state, "")
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/objrepl/replication/backend"
 	"github.com/objrepl/replication/internal/ledger"
 )
 
@@ -229,29 +228,6 @@ func (p *pass) detect(d *detector, deletions *deletions, yield func(decision) bo
 // destination all the same.
 func (p *pass) keeps(dec decision) bool {
 	return p.policy.Deletes == KeepDeleted || dec.entry.Adopted
-}
-
-// prepare makes a destination that does not exist yet, for a policy that never
-// wrote there. One that it did write to and that is gone is an outage.
-func (p *pass) prepare(ctx context.Context) error {
-	creator, ok := backend.As[backend.Creator](p.destination.Backend)
-	if !ok || p.ledger.Rows() > 0 {
-		return nil
-	}
-	return p.destination.wrap(creator.Create(ctx))
-}
-
-// explainMissing says what to do about a destination that is gone although the
-// policy wrote there.
-func (p *pass) explainMissing(ctx context.Context, err error) error {
-	_, creates := backend.As[backend.Creator](p.destination.Backend)
-	if !creates || !errors.Is(err, backend.ErrStoreNotFound) || p.ledger.Rows() == 0 {
-		return err
-	}
-	if _, there := p.destination.Stat(ctx, p.destination.key("any")); !errors.Is(there, backend.ErrStoreNotFound) {
-		return err // it is the source
-	}
-	return fmt.Errorf("%w; the destination held objects of this policy and is not made anew: if it is gone for good, make it, empty, and all is copied again", err)
 }
 
 // dropDamaged takes damaged segments out of the ledger. What they knew is

@@ -73,7 +73,7 @@ func (r *Replicator) held(ctx context.Context, p Policy, options syncOptions, di
 	}
 	r.observe(Event{Type: EventStarted, Task: TaskSync, PolicyID: p.ID})
 	started := time.Now()
-	result, progress, weaker, err := r.pass(ctx, p, options, dir, state)
+	result, progress, weaker, err := r.pass(ctx, p, options, dir, state, &status)
 	result.Duration = time.Since(started)
 
 	outcome := fmt.Sprintf("synced %d, adopted %d, deleted %d, failed %d", result.Synced, result.Adopted, result.Deleted, result.Failed)
@@ -90,8 +90,9 @@ func (r *Replicator) held(ctx context.Context, p Policy, options syncOptions, di
 	return result, err
 }
 
-// pass opens both sides and runs one pass between them.
-func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, dir string, state *policyState) (result SyncResult, progress Progress, weaker []string, err error) {
+// pass opens both sides and runs one pass between them. It notes in the status
+// where the destination is.
+func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, dir string, state *policyState, status *statusFile) (result SyncResult, progress Progress, weaker []string, err error) {
 	fail := func(err error) (SyncResult, Progress, []string, error) {
 		return SyncResult{PolicyID: p.ID}, progress, weaker, fmt.Errorf("policy %q: %w", p.ID, err)
 	}
@@ -130,7 +131,11 @@ func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, di
 		return fail(err)
 	}
 	pass.dead = newDeadLetters(maps.Clone(dead))
+	pass.lastSeen = status.Destination
 	result, err = pass.run(ctx)
+	if pass.complete {
+		status.Destination = pass.at
+	}
 	if !state.lost.Load() {
 		err = errors.Join(err, writeDead(context.WithoutCancel(ctx), state, dead, pass.dead.remaining(pass.complete)))
 	}

@@ -32,10 +32,19 @@ type Sweeper interface {
 }
 
 // A Creator can make the store itself: the directory of a local backend. The
-// engine asks it to only for a destination that it never wrote to, since a
-// store that vanished later is an outage.
+// engine asks it to only for a destination that it never wrote to, or that is
+// gone from the very volume that it was on: a store that vanished otherwise is an
+// outage.
 type Creator interface {
 	// Create makes the store if it does not exist. One that exists is left as
 	// it is.
 	Create(ctx context.Context) error
+}
+
+// A Volumer can tell a store that was removed from one that is out of reach.
+type Volumer interface {
+	// Volume identifies the volume, such as a mounted file system, that the
+	// store is on or would be made on. It is empty where that cannot be told, and
+	// has no secrets in it.
+	Volume(ctx context.Context) (string, error)
 }

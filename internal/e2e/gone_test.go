@@ -11,10 +11,10 @@ import (
 	"github.com/objrepl/replication/backend"
 )
 
-// A directory that is gone may be one that is not mounted: it is never made
-// anew, and who knows better is told what to do.
-func TestADestinationThatIsGoneIsNotMadeAnewUnlessSomebodyDoes(t *testing.T) {
-	source, destination := files(t, 3), filepath.Join(t.TempDir(), "copy")
+// A directory that is gone from the very file system that it was on was removed
+// by somebody: it is made anew. A source is never.
+func TestADestinationThatWasRemovedIsMadeAnew(t *testing.T) {
+	source, destination := files(t, 3), filepath.Join(t.TempDir(), "a", "copy")
 	r := replicator(t)
 	policy := replication.Policy{
 		ID: "gone", SourceBackend: "local", SourceSettings: directory(source),
@@ -22,12 +22,12 @@ func TestADestinationThatIsGoneIsNotMadeAnewUnlessSomebodyDoes(t *testing.T) {
 	}
 	_, err := r.Sync(t.Context(), policy)
 	require.NoError(t, err)
-	require.NoError(t, os.RemoveAll(destination))
-	_, err = r.Sync(t.Context(), policy)
-	require.ErrorIs(t, err, backend.ErrStoreNotFound)
-	require.ErrorContains(t, err, "if it is gone for good, make it")
+	require.NoError(t, os.RemoveAll(filepath.Dir(destination)))
+	require.NoError(t, r.AddPolicy(t.Context(), policy))
+	plan, err := r.Plan(t.Context(), policy.ID)
+	require.NoError(t, err)
+	require.True(t, plan.DestinationMissing)
 	require.NoDirExists(t, destination)
-	require.NoError(t, os.Mkdir(destination, 0o755))
 	res, err := r.Sync(t.Context(), policy)
 	require.NoError(t, err)
 	require.EqualValues(t, 3, res.Synced)

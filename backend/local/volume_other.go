@@ -1,0 +1,5 @@
+//go:build !(linux || darwin)
+
+package local
+
+func fileSystemID(string) (string, error) { return "", nil }
