@@ -39,7 +39,7 @@ func TestADestinationThatIsNotMountedIsAnOutage(t *testing.T) {
 			destination := filepath.Join(at, "copy")
 			r := replicator(t)
 			policy := replication.Policy{
-				ID: "unmounted", SourceBackend: "local", SourceSettings: directory(source),
+				ID: "upload", SourceBackend: "local", SourceSettings: directory(source),
 				DestinationBackend: "local", DestinationSettings: directory(destination),
 			}
 			_, err := r.Sync(t.Context(), policy)
@@ -51,7 +51,7 @@ func TestADestinationThatIsNotMountedIsAnOutage(t *testing.T) {
 			unmount()
 			_, err = r.Sync(t.Context(), policy)
 			require.ErrorIs(t, err, backend.ErrStoreNotFound)
-			require.ErrorContains(t, err, "if it is gone for good, make it")
+			requireSays(t, err, nil, "destination", destination, "if it is gone for good, make it")
 			require.NoDirExists(t, destination)
 			require.NoError(t, os.Mkdir(destination, 0o755))
 			res, err = r.Sync(t.Context(), policy)

@@ -135,19 +135,6 @@ func TestAServerThatStopsInTheMiddleLosesNothing(t *testing.T) {
 	}
 }
 
-func TestAVanishedDestinationIsNotMadeAnew(t *testing.T) {
-	source, destination := files(t, 3), filepath.Join(t.TempDir(), "mnt")
-	r := replicator(t)
-	policy := upload("local", source, directory(destination))
-	_, err := r.Sync(t.Context(), policy)
-	require.NoError(t, err)
-	require.NoError(t, os.RemoveAll(destination))
-	_, err = r.Sync(t.Context(), policy)
-	require.ErrorIs(t, err, backend.ErrStoreNotFound)
-	requireSays(t, err, nil, "destination", destination)
-	require.NoDirExists(t, destination)
-}
-
 func TestADirectoryIsNotReplicatedIntoItself(t *testing.T) {
 	dir := files(t, 1)
 	for _, c := range []struct{ from, to string }{{dir, dir}, {dir, filepath.Join(dir, "backup")}, {filepath.Join(dir, "sub"), dir}} {
