@@ -31,6 +31,20 @@ func newEndpoint(b backend.Backend, role, name, prefix string) *endpoint {
 // key returns the backend's key for a relative one.
 func (e *endpoint) key(relative string) string { return e.prefix + relative }
 
+// refuse fails an object that the store can have under no such name, before
+// anything is asked of either side: it fails again in every pass.
+func (e *endpoint) refuse(relative string) error {
+	if e.props.CheckKey == nil {
+		return nil
+	}
+	err := e.props.CheckKey(e.key(relative))
+	var known *backend.Error // of a driver that has a hint to give
+	if err != nil && !errors.As(err, &known) {
+		err = &backend.Error{Op: "put", Backend: e.name, Key: e.key(relative), Err: err}
+	}
+	return e.wrap(err)
+}
+
 // relative is the inverse of key, for keys that have the prefix.
 func (e *endpoint) relative(key string) (string, bool) { return strings.CutPrefix(key, e.prefix) }
 

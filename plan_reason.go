@@ -54,6 +54,8 @@ const (
 	ReasonDrift Reason = "drift"
 	// ReasonBlocked: fails, since something at the destination is no object.
 	ReasonBlocked Reason = "blocked_at_destination"
+	// ReasonName: fails, since the destination can hold no object of this name.
+	ReasonName Reason = "invalid_key_at_destination"
 	// ReasonInTrash: fails, since its key at the destination is in the trash.
 	ReasonInTrash Reason = "key_in_trash"
 	// ReasonGone: deleted, since the source has it no more.
@@ -79,7 +81,7 @@ const (
 )
 
 var reasons = []Reason{
-	ReasonNew, ReasonChanged, ReasonLost, ReasonUnproven, ReasonStamp, ReasonUnknown, ReasonDrift, ReasonBlocked, ReasonInTrash,
+	ReasonNew, ReasonChanged, ReasonLost, ReasonUnproven, ReasonStamp, ReasonUnknown, ReasonDrift, ReasonBlocked, ReasonName, ReasonInTrash,
 	ReasonGone, ReasonGoneTrash, ReasonGoneDrift, ReasonUnclaimed, ReasonKept, ReasonGoneBoth, ReasonSpecial, ReasonUnreadable,
 }
 
@@ -100,6 +102,8 @@ func (p *pass) actionFor(dec decision) (Action, Reason) {
 		switch {
 		case p.refuseTrash(dec.key) != nil:
 			return ActionFail, ReasonInTrash
+		case p.destination.refuse(dec.key) != nil:
+			return ActionFail, ReasonName
 		case dec.hasDestination:
 			return ActionCopy, ReasonChanged
 		case dec.known:

@@ -40,7 +40,7 @@ type copying struct {
 // destination still has what expect says. The size is what the source had when
 // it was last seen.
 func (p *pass) copy(ctx context.Context, key string, size int64, expect backend.Condition, known bool) outcome {
-	if err := p.refuseTrash(key); err != nil {
+	if err := errors.Join(p.refuseTrash(key), p.destination.refuse(key)); err != nil {
 		return failed(err)
 	}
 	c := &copying{pass: p, key: key, size: size, expect: expect, known: known, operation: p.nextOperation()}

@@ -16,6 +16,12 @@ import (
 // (https://cloud.google.com/storage/quotas#objects).
 const maxMetadata = 8 << 10
 
+// noType is written where there is no content type, since the store may choose
+// "application/octet-stream" at the end of a resumable upload
+// (https://cloud.google.com/storage/docs/metadata#content-type), which is one; it
+// reads as none. It is what S3 calls such objects.
+const noType = "binary/octet-stream"
+
 // attributesOf returns what is stored beside the bytes, or with an error that
 // wraps backend.ErrInvalidMetadata why it cannot be. The JSON API carries it in
 // documents, so that values may be any text.
@@ -32,6 +38,9 @@ func attributesOf(m backend.Metadata) (storage.ObjectAttrs, error) {
 		if !utf8.ValidString(value) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			return attrs, invalid("%q has control characters or is not UTF-8", value)
 		}
+	}
+	if attrs.ContentType == "" {
+		attrs.ContentType = noType
 	}
 	user := make(map[string]string, len(m.User)+1)
 	for name, value := range m.User {
@@ -59,6 +68,9 @@ func metadataOf(a *storage.ObjectAttrs) *backend.Metadata {
 	m := &backend.Metadata{
 		ContentType: a.ContentType, ContentEncoding: a.ContentEncoding, ContentLanguage: a.ContentLanguage,
 		ContentDisposition: a.ContentDisposition, CacheControl: a.CacheControl,
+	}
+	if m.ContentType == noType {
+		m.ContentType = ""
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Metadata)) {
 		value, lower := a.Metadata[name], strings.ToLower(name)

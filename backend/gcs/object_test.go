@@ -48,10 +48,18 @@ func TestGzipIsReadAsItIsStored(t *testing.T) {
 
 func TestNoContentTypeIsMadeUp(t *testing.T) {
 	b := fresh(t)
-	put(t, b, "key", "<html>")
+	for _, size := range []int{10, 9 << 20} { // in one request, and in several
+		put(t, b, "key", strings.Repeat("<html>", size/6))
+		o, err := b.Stat(t.Context(), "key")
+		require.NoError(t, err)
+		require.Empty(t, o.Metadata.ContentType)
+	}
+	m := backend.Metadata{ContentType: "application/octet-stream"}
+	_, err := b.Put(t.Context(), "key", backend.Bytes([]byte("1")), backend.PutOptions{Metadata: m})
+	require.NoError(t, err)
 	o, err := b.Stat(t.Context(), "key")
 	require.NoError(t, err)
-	require.Empty(t, o.Metadata.ContentType)
+	require.Equal(t, m.ContentType, o.Metadata.ContentType)
 }
 
 // Of a body of unknown size only its own word says that it is whole.

@@ -121,7 +121,8 @@ func TestConditionsAreSent(t *testing.T) {
 	require.Equal(t, string(to.Tag), rec.only(t, http.MethodPost, "/rewriteTo/").query.Get("ifGenerationMatch"))
 
 	for condition, want := range map[backend.Condition]string{{Absent: true}: "0", {Match: "77"}: "77"} {
-		u, err := b.(backend.PartUploader).UploadParts(ctx, "whole", backend.PartsOptions{PartSize: 10})
+		m := backend.Metadata{ContentType: "a/b", ContentEncoding: "br", ContentLanguage: "cy", ContentDisposition: "inline", CacheControl: "no-store"}
+		u, err := b.(backend.PartUploader).UploadParts(ctx, "whole", backend.PartsOptions{PartSize: 10, Metadata: m})
 		require.NoError(t, err)
 		part, err := u.Put(ctx, 1, backend.Bytes([]byte("x")))
 		require.NoError(t, err)
@@ -130,6 +131,9 @@ func TestConditionsAreSent(t *testing.T) {
 		require.NoError(t, err)
 		compose := rec.only(t, http.MethodPost, "/o/whole/compose")
 		require.Equal(t, want, compose.query.Get("ifGenerationMatch"))
+		for _, header := range []string{`"contentType":"a/b"`, `"contentEncoding":"br"`, `"contentLanguage":"cy"`, `"contentDisposition":"inline"`, `"cacheControl":"no-store"`} {
+			require.Contains(t, compose.body, header) // fake-gcs-server keeps those that it has
+		}
 		require.Contains(t, compose.body, `"generation":"`+string(part.Tag)+`"`)
 		require.Contains(t, compose.body, `"objectPreconditions":{"ifGenerationMatch":"`+string(part.Tag)+`"}`)
 	}

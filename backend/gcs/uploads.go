@@ -110,21 +110,23 @@ func (s *Store) purge(ctx context.Context, objects []*storage.ObjectAttrs) error
 }
 
 // Sweep implements backend.Sweeper. An upload is as old as the youngest of its
-// objects, and goes as a whole. What it counts is objects.
+// objects, and goes as a whole. What it counts is objects. Where there is nothing,
+// as nearly always, it is one request.
 func (s *Store) Sweep(ctx context.Context, before time.Time) (int, error) {
 	const op = "sweep"
 	youngest := map[string]time.Time{} // by id; as many as there are uploads
-	for _, prefix := range []string{uploadsPrefix, partsPrefix} {
-		for page, err := range s.entries(ctx, query(prefix)) {
-			if err != nil {
-				return 0, s.fail(ctx, op, "", err)
-			}
-			for _, a := range page {
-				if id := idOf(a.Name); a.Updated.After(youngest[id]) {
-					youngest[id] = a.Updated
-				}
+	for page, err := range s.entries(ctx, query(reserved)) {
+		if err != nil {
+			return 0, s.fail(ctx, op, "", err)
+		}
+		for _, a := range page {
+			if id := idOf(a.Name); a.Updated.After(youngest[id]) {
+				youngest[id] = a.Updated
 			}
 		}
+	}
+	if len(youngest) == 0 {
+		return 0, nil
 	}
 	swept := 0
 	// Headers last, as in remove.

@@ -182,7 +182,7 @@ func (s *store) Properties() backend.Properties {
 		Complete:     backend.Conditions{IfAbsent: true, IfMatch: true, Local: true},
 		Copy:         backend.Conditions{IfAbsent: true, IfMatch: true, Local: true},
 		UnknownSize:  true,
-		CheckKey:     s.checkKey,
+		CheckKey:     func(key string) error { return s.fail("put", key, s.checkKey(key)) },
 		MaxMetadata:  maxMetadata,
 		ListsSpecial: true,
 	}

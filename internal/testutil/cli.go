@@ -10,15 +10,23 @@ import (
 )
 
 // CLI builds the bundled CLI for the length of the test and returns its path.
+func CLI(tb testing.TB) string {
+	tb.Helper()
+	return Program(tb, "objstore", "./cli/objstore")
+}
+
+// Program builds a program of this module for the length of the test and returns its
+// path. The arguments are flags of go build and the program, a package below the
+// module's directory or files of one that may be anywhere.
 //
 // The go command keeps the result of a test whose inputs are as they were, and
 // does not know that the whole module is an input of this one: so all of its
 // directories are looked at, which makes them inputs.
-func CLI(tb testing.TB) string {
+func Program(tb testing.TB, name string, args ...string) string {
 	tb.Helper()
 	servers, err := nestedModule("servers")
 	if err != nil {
-		tb.Fatalf("build the CLI: %v", err)
+		tb.Fatalf("build %s: %v", name, err)
 	}
 	root := filepath.Join(servers, "..", "..", "..")
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -28,16 +36,16 @@ func CLI(tb testing.TB) string {
 		return err
 	})
 	if err != nil {
-		tb.Fatalf("build the CLI: %v", err)
+		tb.Fatalf("build %s: %v", name, err)
 	}
-	binary := filepath.Join(tb.TempDir(), "objstore")
+	binary := filepath.Join(tb.TempDir(), name)
 	if runtime.GOOS == "windows" {
 		binary += ".exe"
 	}
-	cmd := exec.CommandContext(tb.Context(), "go", "build", "-o", binary, "./cli/objstore")
+	cmd := exec.CommandContext(tb.Context(), "go", append([]string{"build", "-o", binary}, args...)...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
-		tb.Fatalf("build the CLI: %v\n%s", err, out)
+		tb.Fatalf("build %s: %v\n%s", name, err, out)
 	}
 	return binary
 }
