@@ -1,0 +1,43 @@
+package probe
+
+import (
+	"context"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/backendtest"
+	"github.com/objrepl/replication/backend/memory"
+)
+
+// rehearse estimates what a probe costs, by running it against stores in memory
+// that declare the same.
+func rehearse(ctx context.Context, p backend.Properties, full bool) (Cost, error) {
+	var m meter
+	declared := memory.WithProperties(func(own *backend.Properties) {
+		location := own.Location
+		*own = p
+		own.Location = location
+	})
+	all := suiteOptions(full)
+	var checks errgroup.Group
+	checks.SetLimit(64) // most wait
+	for names := range slices.Chunk(all.Only, 1) {
+		checks.Go(func() error {
+			store := memory.NewBackend(declared)
+			options := all
+			options.Only = names
+			// What fails here has cost what it cost, and is found in the store itself.
+			_, _ = backendtest.Run(ctx, func(context.Context) (backend.Backend, error) { return m.wrap(store), nil }, options)
+			return ctx.Err()
+		})
+	}
+	err := checks.Wait()
+	m.calls.Add(asks)
+	return m.cost(), err
+}
+
+// asks are about the requests of asking for the conditions, of seeing that the
+// place is empty, and of leaving it so.
+const asks = 24
