@@ -64,7 +64,7 @@ var features = []feature{
 	{"listing order", []string{"list-order", "list-many"}, condition(func(p backend.Properties) bool { return p.Ordered }), false, unlisted},
 	{"listing from a key", []string{"list-after", "list-until", "list-range"}, condition(func(p backend.Properties) bool { return p.StartAfter }), false, unlisted},
 	{"complete listings", []string{"list-*"}, always, false, unlisted},
-	{"list after write", []string{"put-visible", "reopen"}, always, false, "a pass can see an old state, and act on it"},
+	{"read, list after write", []string{"put-visible", "reopen"}, always, false, "a pass can see an old state, and act on it"},
 	{"object content", []string{"put-get", "put-empty", "put-large", "put-too-large", "put-overwritten", "absent", "delete", "delete-absent", "range*", "open-*", "concurrent"}, func(p backend.Properties) (bool, string) {
 		return true, upTo(p.MaxPut)
 	}, false, "objects can arrive damaged, or mixed from two versions"},
@@ -95,6 +95,9 @@ func featureOf(check string) int {
 	}
 	return -1
 }
+
+// alsoAbout are the checks of one condition that take another one as well.
+var alsoAbout = map[string]string{"put-if-large": "put if-absent", "parts-race": "complete if-absent"}
 
 // heavy are the checks of a full probe: those that write by the hundred, race, or
 // wait.

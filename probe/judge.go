@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/objrepl/replication"
@@ -49,7 +50,11 @@ func (f feature) line(t *replication.Trial, checks []Check) (Feature, []Check) {
 		line.Declared = DeclaredVaries
 	}
 	var passed, failed, refused int
-	for _, c := range checks {
+	for i, c := range checks {
+		if c.Status == "fail" && t.Properties.Varies && weaker(t, alsoAbout[c.Name]) {
+			checks[i].Status = "weaker"
+			continue
+		}
 		switch c.Status {
 		case "pass":
 			passed++
@@ -66,7 +71,7 @@ func (f feature) line(t *replication.Trial, checks []Check) (Feature, []Check) {
 			line.Found, line.Meaning = Finding(a.Answer), a.Loss
 		}
 	}
-	excused := line.Declared == DeclaredVaries && (line.Found == Ignored || line.Found == Refused || line.Found == Unknown)
+	excused := line.Declared == DeclaredVaries && weaker(t, f.name)
 	switch {
 	case failed > 0 && line.Declared == DeclaredVaries && line.Found == NotAsked:
 		line.Found, line.Meaning, excused = NotHonoured, f.meaning, true
@@ -95,6 +100,13 @@ func (f feature) line(t *replication.Trial, checks []Check) (Feature, []Check) {
 		}
 	}
 	return line, checks
+}
+
+// weaker reports whether a condition was asked about, and not found to be honoured.
+func weaker(t *replication.Trial, condition string) bool {
+	return slices.ContainsFunc(t.Conditions, func(a replication.ProbedCondition) bool {
+		return a.Name == condition && slices.Contains([]Finding{Ignored, Refused, Unknown}, Finding(a.Answer))
+	})
 }
 
 // permissions name what a driver's operations take, as the vendors do.
