@@ -94,9 +94,9 @@ func (f feature) line(t *replication.Trial, checks []Check) (Feature, []Check) {
 		}
 	}
 	if line.Found == Broken || f.name == "odd names" {
-		line.Detail = fmt.Sprintf("%d of %d checks passed", passed, passed+failed)
+		line.Detail = fmt.Sprintf("%d of %d checks", passed, passed+failed)
 		if refused > 0 {
-			line.Detail += fmt.Sprintf(", %d names refused", refused)
+			line.Detail += fmt.Sprintf(", %d refused", refused)
 		}
 	}
 	return line, checks

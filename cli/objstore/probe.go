@@ -87,7 +87,7 @@ func (a *app) probed(cmd *cobra.Command, args []string, store *storeFlags, prefi
 // short.
 func (a *app) runProbe(ctx context.Context, r *replication.Replicator, s probe.Store, opts probe.Options) error {
 	opts.Begin = func(location string, c probe.Cost) error {
-		a.console.Printf("probing %s: about %s requests, %s to write and %s to read\n",
+		a.console.Printf("probing %s\nabout %s requests, %s to write and %s to read\n",
 			oneLine(location), humanCount(c.Requests), humanBytes(c.BytesWritten), humanBytes(c.BytesRead))
 		return nil
 	}

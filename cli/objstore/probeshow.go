@@ -47,7 +47,7 @@ func (a *app) showProbe(t *table, r probe.Result) {
 	if r.Left != "" {
 		left = "not all could be removed"
 	}
-	fmt.Fprintf(a.stdout, "\n%s requests, %s written, %s read, in %v; %s under %s\n",
+	fmt.Fprintf(a.stdout, "\n%s requests, %s written, %s read, in %v\n%s under %s\n",
 		humanCount(r.Cost.Requests), humanBytes(r.Cost.BytesWritten), humanBytes(r.Cost.BytesRead),
 		(time.Duration(r.DurationMS) * time.Millisecond).Round(100*time.Millisecond), left, oneLine(r.Prefix))
 	if r.Removed > 0 {

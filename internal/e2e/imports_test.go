@@ -27,7 +27,7 @@ func TestPackagesKeepOthersSDKsOut(t *testing.T) {
 	for _, pkg := range []string{
 		"", "/backend", "/backend/backendtest", "/backend/local", "/backend/memory", "/backend/s3", "/backend/minio",
 		"/backend/gcs", "/backend/azure",
-		"/internal/ledger", "/internal/durable",
+		"/internal/ledger", "/internal/durable", "/probe",
 	} {
 		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module+pkg).Output()
 		require.NoError(t, err)
@@ -43,4 +43,14 @@ func TestPackagesKeepOthersSDKsOut(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The conformance suite is for those who test a driver or probe a store; a program
+// that replicates does without it.
+func TestTheLibraryDoesWithoutItsConformanceSuite(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module).Output()
+	require.NoError(t, err)
+	deps := strings.Fields(string(out))
+	require.NotContains(t, deps, module+"/backend/backendtest")
+	require.NotContains(t, deps, "testing")
 }
