@@ -65,32 +65,35 @@ func (r *Replicator) clearTrial(ctx context.Context, b backend.Backend, journal 
 	if len(left) > 0 {
 		err = errors.Join(err, fmt.Errorf("%d objects are left behind under %q, the first: %w", len(left), prefix, left[0]))
 	}
-	for _, u := range journal.uploads(prefix) {
-		if abortErr := r.abortTrial(ctx, b, u); abortErr != nil {
-			err = errors.Join(err, fmt.Errorf("an upload of %q is left behind: %w", u.Key, abortErr))
+	for key, ids := range journal.uploads(prefix) {
+		if abortErr := r.abortTrial(ctx, b, key, ids); abortErr != nil {
+			err = errors.Join(err, fmt.Errorf("an upload of %q may be left behind: %w", key, abortErr))
 		}
 	}
 	return removed, err
 }
 
 // abortTrial aborts the uploads of one key, all of which are a trial's: those that
-// the store lists, or else the one that the journal names.
-func (r *Replicator) abortTrial(ctx context.Context, b backend.Backend, u leftover) error {
+// the store lists or, where it does not or there is no permission to ask, those
+// whose ids are known; empty ones are not.
+func (r *Replicator) abortTrial(ctx context.Context, b backend.Backend, key string, ids []string) error {
 	uploader, ok := backend.As[backend.PartUploader](b)
 	if !ok {
 		return nil
 	}
-	ids := []string{u.Upload}
 	if lister, ok := backend.As[backend.UploadLister](b); ok {
-		ids = nil
-		if err := r.again.call(ctx, func() error {
-			listed, err := lister.ListUploads(ctx, u.Key)
-			for _, l := range listed {
-				ids = append(ids, l.ID)
-			}
+		var listed []backend.Upload
+		err := r.again.call(ctx, func() (err error) {
+			listed, err = lister.ListUploads(ctx, key)
 			return err
-		}); err != nil {
+		})
+		if err == nil {
+			ids = nil
+		} else if !errors.Is(err, fs.ErrPermission) {
 			return err
+		}
+		for _, u := range listed {
+			ids = append(ids, u.ID)
 		}
 	}
 	for _, id := range ids {
@@ -98,7 +101,7 @@ func (r *Replicator) abortTrial(ctx context.Context, b backend.Backend, u leftov
 			continue
 		}
 		if err := r.again.call(ctx, func() error {
-			part, err := uploader.UploadParts(ctx, u.Key, backend.PartsOptions{ID: id, PartSize: b.Properties().Parts.Size(1<<30, 8<<20)})
+			part, err := uploader.UploadParts(ctx, key, backend.PartsOptions{ID: id, PartSize: b.Properties().Parts.Size(1<<30, 8<<20)})
 			if err == nil {
 				err = part.Abort(ctx)
 			}

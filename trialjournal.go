@@ -78,11 +78,19 @@ func (j *trialJournal) forget(prefix string) error {
 	return j.write()
 }
 
-// uploads returns those that were begun under a prefix.
-func (j *trialJournal) uploads(prefix string) []leftover {
+// uploads returns the keys under a prefix that uploads were begun of, and the ids
+// of these that are known.
+func (j *trialJournal) uploads(prefix string) map[string][]string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(j.file.Uploads), func(u leftover) bool { return !strings.HasPrefix(u.Key, prefix) })
+	out := map[string][]string{}
+	for _, u := range j.file.Uploads {
+		if !strings.HasPrefix(u.Key, prefix) {
+			continue
+		}
+		out[u.Key] = append(out[u.Key], u.Upload)
+	}
+	return out
 }
 
 // upload notes an upload, durably: its key before it is begun, and its id.
@@ -131,9 +139,6 @@ func (s trialStore) UploadParts(ctx context.Context, key string, opts backend.Pa
 	u, err := s.uploader.UploadParts(ctx, key, opts)
 	if err != nil {
 		return nil, err
-	}
-	if _, lists := backend.As[backend.UploadLister](s.Backend); lists {
-		return u, nil // the store knows them by their key
 	}
 	if err := s.journal.upload(leftover{Key: key, Upload: u.ID()}); err != nil {
 		return nil, errors.Join(err, u.Abort(ctx))

@@ -52,7 +52,7 @@ func Run(ctx context.Context, r *replication.Replicator, s Store, opts Options) 
 	}
 	result.Location = properties.Location
 	if result.Estimate, err = rehearse(ctx, properties, opts.Full); err != nil {
-		return result, fmt.Errorf("estimate the cost: %w", err)
+		return result, err
 	}
 	if opts.Begin != nil {
 		if err := opts.Begin(result.Location, result.Estimate); err != nil {
