@@ -198,6 +198,10 @@ func (r *Replicator) clearEarlier(ctx context.Context, e *endpoint, journal *tri
 	if err != nil {
 		return err
 	}
+	// What asking for conditions left is noted beside their answers.
+	if err := newGuards(newEndpoint(e.Backend, e.role, e.name, prefix), r.state, r.again, r.config.logger).sweep(ctx); err != nil {
+		return err
+	}
 	drop := func(prefix string) error {
 		n, err := r.clearTrial(ctx, e.Backend, journal, prefix)
 		t.Removed += n
