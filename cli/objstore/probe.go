@@ -31,9 +31,10 @@ takes the permissions to list, read, write and delete. Where a bucket keeps
 versions, those of the objects that were tried stay, until a lifecycle rule
 removes them.
 
-A short probe sends some thousand requests and writes some 100 MB; what it will
-be is said first. --full also races writers against each other, lists thousands
-of objects and sends larger ones. -v shows every check.
+A short probe takes some 3,500 requests and writes some 30 MiB; the estimate is
+said first. --full also races writers against each other, lists thousands of
+objects and sends larger ones: some 11,000 requests and 300 MiB. -v shows every
+check.
 
 The exit code is 0 if the store is as its driver declares, also where that is
 little, and 1 if a check failed, or the probe could not be made.`,
