@@ -121,22 +121,10 @@ func (e *endpoint) look(ctx context.Context, key string, g guard, c backend.Cond
 // conditions are known.
 func (e *endpoint) weaker(c conditions) []string {
 	var out []string
-	say := func(a answer, can, loss string) {
-		how := map[answer]string{
-			answerNone: "cannot " + can, answerUnknown: "could not be asked whether it can " + can,
-			answerIgnored: "ignores the condition and cannot " + can, answerRefused: "refuses the condition and cannot " + can,
-		}[a]
-		if how != "" {
-			out = append(out, fmt.Sprintf("%s %q %s: its tag is looked at just before, and %s", e.role, e.name, how, loss))
+	for _, q := range e.fares(c) {
+		if q.loss != "" {
+			out = append(out, fmt.Sprintf("%s %q %s", e.role, e.name, q.loss))
 		}
-	}
-	const overwritten = "a change in between is overwritten"
-	say(c.put.Absent, "create conditionally", "what somebody else creates in between is overwritten")
-	say(c.put.Match, "replace conditionally", overwritten)
-	say(c.delete.Match, "delete conditionally", "a change in between is lost")
-	if e.takesParts() {
-		say(c.complete.Absent, "create conditionally from parts", "what somebody else creates in between is overwritten")
-		say(c.complete.Match, "replace conditionally from parts", overwritten)
 	}
 	if _, lists := backend.As[backend.UploadLister](e.Backend); e.takesParts() && !lists {
 		out = append(out, fmt.Sprintf("%s %q cannot list uploads: one whose beginning was never answered, in a crash, stays there without parts", e.role, e.name))
@@ -145,6 +133,46 @@ func (e *endpoint) weaker(c conditions) []string {
 		out = append(out, fmt.Sprintf("%s %q keeps conditions only among programs that use this library on one machine", e.role, e.name))
 	}
 	return out
+}
+
+// A conditionAnswer is how one condition of one operation fares, and what is
+// lost with it; no loss is where it is honoured, or not asked.
+type conditionAnswer struct {
+	name string
+	answer
+	loss string
+}
+
+// fares takes the conditions of a destination that a pass relies on one by
+// one.
+func (e *endpoint) fares(c conditions) []conditionAnswer {
+	const created = "what somebody else creates in between is overwritten"
+	const overwritten = "a change in between is overwritten"
+	all := []conditionAnswer{
+		{"put if-absent", c.put.Absent, lossOf("create conditionally", c.put.Absent, created)},
+		{"put if-match", c.put.Match, lossOf("replace conditionally", c.put.Match, overwritten)},
+		{"delete if-match", c.delete.Match, lossOf("delete conditionally", c.delete.Match, "a change in between is lost")},
+	}
+	if e.takesParts() {
+		all = append(all,
+			conditionAnswer{"complete if-absent", c.complete.Absent, lossOf("create conditionally from parts", c.complete.Absent, created)},
+			conditionAnswer{"complete if-match", c.complete.Match, lossOf("replace conditionally from parts", c.complete.Match, overwritten)},
+		)
+	}
+	return all
+}
+
+// lossOf is the sentence about a store that does not do what it is asked to, or is
+// not known to; empty if it does.
+func lossOf(can string, a answer, loss string) string {
+	how := map[answer]string{
+		answerNone: "cannot " + can, answerUnknown: "could not be asked whether it can " + can,
+		answerIgnored: "ignores the condition and cannot " + can, answerRefused: "refuses the condition and cannot " + can,
+	}[a]
+	if how == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s: its tag is looked at just before, and %s", how, loss)
 }
 
 func (e *endpoint) takesParts() bool {

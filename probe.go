@@ -36,20 +36,29 @@ type conditionProbe struct {
 	part           backend.Part
 }
 
-// probeName begins the last part of a probe's key; so many characters of
-// rand.Text follow. docs/FORMAT.md specifies it.
+// probeName begins the last part of a probe's key, and that of a Trial's prefix;
+// so many characters of rand.Text follow. docs/FORMAT.md specifies it.
 const (
 	probeName   = ".objrepl-probe-"
 	probeRandom = 26
-	probeLength = len(probeName) + probeRandom
 )
 
 func newProbeName() string { return probeName + rand.Text()[:probeRandom] }
 
-// isProbe reports whether a key is that of a probe, of whatever policy. Passes
-// see no such key on either side: it is there for a moment, or a leftover.
+// isProbe reports whether a key is that of a probe, or of what a Trial writes, of
+// whatever policy. Passes see no such key on either side: it is there for a
+// moment, or a leftover.
 func isProbe(key string) bool {
-	return len(key) >= probeLength && strings.HasPrefix(key[len(key)-probeLength:], probeName)
+	for {
+		_, rest, found := strings.Cut(key, probeName)
+		if !found {
+			return false
+		}
+		if name, _, _ := strings.Cut(rest, "/"); len(name) == probeRandom {
+			return true
+		}
+		key = rest
+	}
 }
 
 // probeText is in the objects, for those who find one.

@@ -155,7 +155,7 @@ func (k *keyedCalls) watch(h *hooked) {
 		if op != "list" {
 			k.mu.Lock()
 			if isProbe(key) {
-				key = key[:len(key)-probeLength] + "probe"
+				key = key[:strings.LastIndex(key, probeName)] + "probe"
 			}
 			k.all = append(k.all, op+" "+key)
 			k.mu.Unlock()

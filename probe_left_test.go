@@ -137,7 +137,9 @@ func TestNoPassSeesAProbe(t *testing.T) {
 	const theirs = "d/" + probeName + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	require.True(t, isProbe(theirs))
 	require.False(t, isProbe(probeName))
-	require.False(t, isProbe(theirs+"/a"))
+	require.True(t, isProbe(theirs+"/a"), "what a Trial writes")
+	require.False(t, isProbe(theirs+"b"))
+	require.False(t, isProbe(theirs+"b/a"))
 	w, _ := newServerWorld(t)
 	w.put(w.source, "a", "1")
 	w.put(w.source, theirs, "a leftover of a chain of policies")

@@ -111,10 +111,14 @@ func (s probeState) write(f probeFile) error {
 // lock keeps a store to one probe at a time, of any process, and waits at most
 // so long for others.
 func (s probeState) lock(ctx context.Context, wait time.Duration) (unlock func() error, err error) {
+	return s.lockFile(ctx, probeLockName, wait)
+}
+
+func (s probeState) lockFile(ctx context.Context, name string, wait time.Duration) (unlock func() error, err error) {
 	if err := durable.MkdirAll(s.root, s.name(""), 0o700); err != nil {
 		return nil, err
 	}
-	lock := flock.New(filepath.Join(s.root.Name(), filepath.FromSlash(s.name(probeLockName))), flock.SetPermissions(0o600))
+	lock := flock.New(filepath.Join(s.root.Name(), filepath.FromSlash(s.name(name))), flock.SetPermissions(0o600))
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	ok, err := lock.TryLockContext(waiting, 20*time.Millisecond)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/objrepl/replication"
 	"github.com/objrepl/replication/backend"
@@ -17,15 +18,32 @@ type storeFlags struct {
 }
 
 func (s *storeFlags) add(cmd *cobra.Command) {
-	f := cmd.Flags()
+	s.addTo(cmd.Flags())
+	need(cmd, "backend")
+}
+
+func (s *storeFlags) addTo(f *pflag.FlagSet) {
 	f.SortFlags = false
 	f.StringVar(&s.backend, "backend", "", "driver or configured `BACKEND`: "+driverNames())
 	f.Var(&s.settings, "setting", "setting of the backend; repeatable; secrets as NAME=env:VAR or NAME=file:PATH")
-	need(cmd, "backend")
 }
 
 // withStore opens the store, runs f and closes it again.
 func (a *app) withStore(cmd *cobra.Command, s *storeFlags, f func(context.Context, backend.Backend) error) error {
+	if err := a.checkStore(cmd, s); err != nil {
+		return err
+	}
+	return a.with(cmd.Context(), func(ctx context.Context, r *replication.Replicator) error {
+		b, err := r.OpenBackend(ctx, s.backend, s.settings)
+		if err != nil {
+			return err
+		}
+		return withError(f(ctx, b), b.Close())
+	})
+}
+
+// checkStore makes usage errors of what can be told without opening the store.
+func (a *app) checkStore(cmd *cobra.Command, s *storeFlags) error {
 	if d, ok := drivers()[s.backend]; ok {
 		if err := d.Schema().Validate(s.settings); err != nil {
 			return usagef(helpHint(cmd), "backend %s: %w", s.backend, err)
@@ -34,13 +52,7 @@ func (a *app) withStore(cmd *cobra.Command, s *storeFlags, f func(context.Contex
 		return usagef("a backend of your own needs --config", "unknown backend %q; there are %s", s.backend, driverNames())
 	}
 	a.warnOfSecrets(s.backend, s.settings)
-	return a.with(cmd.Context(), func(ctx context.Context, r *replication.Replicator) error {
-		b, err := r.OpenBackend(ctx, s.backend, s.settings)
-		if err != nil {
-			return err
-		}
-		return withError(f(ctx, b), b.Close())
-	})
+	return nil
 }
 
 // objectDocument is what put, stat and list print of an object.

@@ -67,6 +67,7 @@ process, 130 interrupted.`)
 	root.AddCommand(
 		a.syncCommand(),
 		a.replicationCommand(),
+		a.probeCommand(),
 		a.putCommand(), a.getCommand(), a.statCommand(), a.listCommand(), a.deleteCommand(),
 		a.versionCommand(),
 	)
