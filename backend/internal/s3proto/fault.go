@@ -70,6 +70,11 @@ func (f *fault) error(ctx context.Context) *backend.Error {
 		if region := f.header.Get("X-Amz-Bucket-Region"); region != "" && hint == hintRegion {
 			hint = "set region to " + region
 		}
+		if class == errors.ErrUnsupported && strings.Contains(f.message, "KMS is not configured") {
+			// MinIO (cmd/api-errors.go): the settings ask for it, so that no other
+			// way of writing will do.
+			hint, class = hintNoKMS, fs.ErrPermission
+		}
 		if f.class != nil {
 			class = f.class
 		}

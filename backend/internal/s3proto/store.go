@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"github.com/objrepl/replication/backend"
 )
@@ -40,6 +41,7 @@ type Store struct {
 	config     Config
 	properties backend.Properties
 	pool       *pool
+	atRest     atomic.Int32 // unasked, encrypts or inTheClear; see checkAtRest
 }
 
 // NewStore returns a store. It does no I/O.
@@ -168,7 +170,11 @@ func (s *Store) settle(ctx context.Context, f *fault) error {
 // refuse is the error of an operation that is not sent, or whose answer cannot
 // be used.
 func (s *Store) refuse(op, key string, err error) error {
-	return &backend.Error{Op: op, Backend: s.config.Driver, Key: key, Err: err}
+	e := &backend.Error{Op: op, Backend: s.config.Driver, Key: key, Err: err}
+	if errors.Is(err, errInTheClear) {
+		e.Hint = hintInTheClear
+	}
+	return e
 }
 
 // Close implements backend.Backend.

@@ -66,7 +66,10 @@ const (
 
 // Conform runs the conformance suite on a fresh bucket of a server.
 func Conform(t *testing.T, driver backend.Driver, server *testutil.Server, quirks []Quirk) {
-	settings := Settings(server, server.NewBucket(t))
+	conform(t, driver, Settings(server, server.NewBucket(t)), quirks)
+}
+
+func conform(t *testing.T, driver backend.Driver, settings backend.Settings, quirks []Quirk) {
 	opts := backendtest.Options{
 		LargeSize:   17<<20 + 7, // MinIO refuses chunks of 16 MiB and more
 		Missing:     opener(driver, With(settings, "bucket", "test-no-such-bucket")),
