@@ -30,6 +30,7 @@ const (
 	hintSnapshots = "delete its snapshots first, which the library never does"
 	hintArchived  = "move it to an online tier first"
 	hintPolicy    = "an immutability policy or a legal hold protects it"
+	hintScope     = "check that encryptionScope exists, is enabled, and that the container lets it be named"
 	hintBlocks    = "another program has begun an upload of it with block ids of another length; it is forgotten a week after its last block, or when the object is next written whole"
 )
 
@@ -85,6 +86,9 @@ func classify(code string, status int) (hint string, class error) {
 		return a.hint, a.class
 	}
 	switch {
+	case strings.Contains(code, "EncryptionScope"):
+		// By its name, for the service documents no code of these.
+		return hintScope, fs.ErrPermission
 	case strings.HasPrefix(code, "Lease"):
 		return hintLease, fs.ErrPermission
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:

@@ -281,6 +281,7 @@ func TestACopyTooLargeForOneRequestGoesInBlocks(t *testing.T) {
 			require.Equal(t, "en", r.Header.Get("X-Ms-Blob-Content-Language"))
 			require.Equal(t, "1", r.Header.Get("X-Ms-Meta-objrepl_2dmarker"))
 			require.Equal(t, "Cool", r.Header.Get("X-Ms-Access-Tier"))
+			require.Equal(t, "vault", r.Header.Get("X-Ms-Encryption-Scope"))
 		}
 	}
 	require.Equal(t, []string{"bytes=0-268435455", "bytes=268435456-536870911", "bytes=536870912-629145599"}, ranges)

@@ -24,7 +24,7 @@ const (
 	hintCredentials = "check credentialsFile or the application default credentials"
 	hintPermission  = "the credentials lack a permission on the bucket"
 	hintRetention   = "a retention policy or a hold keeps the object"
-	hintKMS         = "check kms_key_name and the permission of the store's service agent to use it"
+	hintKMS         = "check kms_key_name, that its location is the bucket's, and the permission of the store's service agent to use it"
 	hintProject     = "set project to the one that is billed"
 	hintBucket      = "check bucket"
 	hintToken       = "check credentialsFile and the clock of this machine"
@@ -96,6 +96,9 @@ func classify(e *googleapi.Error) (hint string, class error) {
 		if strings.Contains(e.Message, "requester pays") {
 			return hintProject, fs.ErrPermission
 		}
+	}
+	if strings.HasPrefix(reason, "cloudKms") {
+		return hintKMS, fs.ErrPermission // bad, disabled, absent, of another location
 	}
 	switch e.Code {
 	case http.StatusUnauthorized:
