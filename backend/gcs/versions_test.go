@@ -1,7 +1,6 @@
 package gcs_test
 
 import (
-	"bytes"
 	"net/http"
 	"strings"
 	"testing"
@@ -62,27 +61,4 @@ func TestNoVersionOfAnObjectIsPurged(t *testing.T) {
 	}
 	require.Equal(t, 2, objects)
 	require.Equal(t, 6, temporary)
-}
-
-func TestAVersionedBucketKeepsWhatIsReplacedAndDeleted(t *testing.T) {
-	b, rec := proxied(t)
-	address := rec.url + "/storage/v1/b/" + strings.TrimPrefix(b.Properties().Location, "gs://"+strings.TrimPrefix(rec.url, "http://")+"/")
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, address, bytes.NewReader([]byte(`{"versioning": {"enabled": true}}`)))
-	require.NoError(t, err)
-	req.Header.Set("Content-Type", "application/json")
-	transport := &http.Transport{}
-	defer transport.CloseIdleConnections()
-	res, err := transport.RoundTrip(req)
-	require.NoError(t, err)
-	require.NoError(t, res.Body.Close())
-	require.Equal(t, http.StatusOK, res.StatusCode)
-
-	first := put(t, b, "key", "first")
-	second := put(t, b, "key", "second")
-	require.NoError(t, b.Delete(t.Context(), "key", backend.DeleteOptions{IfMatch: second.Tag}))
-	all := get(t, address+"/o?versions=true")
-	require.Contains(t, all, string(first.Tag))
-	require.Contains(t, all, string(second.Tag))
-	_, err = b.Put(t.Context(), "key", backend.Bytes([]byte("third")), backend.PutOptions{If: backend.Condition{Absent: true}})
-	require.NoError(t, err, "a noncurrent version is an absence")
 }

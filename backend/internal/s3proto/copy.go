@@ -34,7 +34,7 @@ func (s *Store) Copy(ctx context.Context, from, to string, opts backend.CopyOpti
 	if err != nil {
 		return backend.Object{}, s.refuse(op, from, err)
 	}
-	if code, message := readError(document); code != "" {
+	if code, message, _ := readError(document); code != "" {
 		return backend.Object{}, s.copyError(ctx, &fault{
 			op: op, backend: s.config.Driver, key: from, header: res.Header, code: code, message: message,
 			status: http.StatusInternalServerError,

@@ -188,7 +188,7 @@ func (u *upload) Complete(ctx context.Context, parts []backend.Part, c backend.C
 	if err != nil {
 		return backend.Object{}, s.refuse(op, u.key, err)
 	}
-	if code, message := readError(document); code != "" {
+	if code, message, _ := readError(document); code != "" {
 		f := &fault{op: op, backend: s.config.Driver, key: u.key, status: http.StatusInternalServerError, header: res.Header, code: code, message: message}
 		return backend.Object{}, u.completeError(ctx, f, c)
 	}

@@ -100,13 +100,13 @@ func (s *Store) Stat(ctx context.Context, key string) (backend.Object, error) {
 	return s.head(ctx, "stat", key)
 }
 
-// head is Stat on behalf of another operation. A 400 to a HEAD has no reason in
-// it, so the same is asked as a GET, which says more: an expired token, an
-// impossible key.
+// head is Stat on behalf of another operation. A 400 or 403 to a HEAD has no
+// reason in it, so the same is asked as a GET, which says more: an expired token,
+// a wrong clock, an impossible key.
 func (s *Store) head(ctx context.Context, op, key string) (backend.Object, error) {
 	r := &request{op: op, method: http.MethodHead, key: key}
 	res, f := s.send(ctx, r)
-	if f != nil && f.status == http.StatusBadRequest && f.code == "" {
+	if f != nil && f.code == "" && (f.status == http.StatusBadRequest || f.status == http.StatusForbidden) {
 		r := &request{op: op, method: http.MethodGet, key: key, header: http.Header{"Range": {"bytes=0-0"}}}
 		answer, reason := s.send(ctx, r)
 		if reason != nil {

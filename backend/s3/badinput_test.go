@@ -1,0 +1,20 @@
+package s3_test
+
+import (
+	"testing"
+
+	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/s3test"
+	"github.com/objrepl/replication/backend/s3"
+	"github.com/objrepl/replication/internal/testutil"
+)
+
+func TestAWrongClockIsTold(t *testing.T) {
+	s3test.TellsAWrongClock(t, s3.Driver, testutil.SharedMinIO(t))
+}
+
+func TestAWrongRegionIsTold(t *testing.T) { s3test.TellsAWrongRegion(t, s3.Driver) }
+
+func TestExpiredCredentialsAreTold(t *testing.T) {
+	s3test.TellsExpiredCredentials(t, s3.Driver, backend.Settings{"region": "us-east-1", "accessKey": "shown", "secretKey": "hidden-secret", "sessionToken": "hidden-token"})
+}
