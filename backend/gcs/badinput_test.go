@@ -161,3 +161,11 @@ func TestAMissingBucketIsTold(t *testing.T) {
 		require.ErrorContains(t, err, "check bucket", op)
 	}
 }
+
+func TestAServerThatIsNotThereIsTold(t *testing.T) {
+	b := opened(t, backend.Settings{"bucket": "bucket", "endpoint": "http://" + closedPort(t)})
+	for op, err := range everyError(t.Context(), b) {
+		require.ErrorIs(t, err, backend.ErrUnavailable, op)
+		require.ErrorContains(t, err, "check the network and, if it is set, endpoint", op)
+	}
+}

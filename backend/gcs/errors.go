@@ -27,6 +27,7 @@ const (
 	hintKMS         = "check kms_key_name, that its location is the bucket's, and the permission of the store's service agent to use it"
 	hintProject     = "set project to the one that is billed"
 	hintBucket      = "check bucket"
+	hintNetwork     = "check the network and, if it is set, endpoint"
 	hintToken       = "check credentialsFile and the clock of this machine"
 	maxMessage      = 300
 	maxWord         = 40
@@ -76,7 +77,7 @@ func (s *Store) fail(ctx context.Context, op, key string, err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		e.Err = fmt.Errorf("%w: %w", backend.ErrUnavailable, io.ErrUnexpectedEOF)
 	case ofConnection(err):
-		e.Err = fmt.Errorf("%w: %s", backend.ErrUnavailable, plain(err))
+		e.Err, e.Hint = fmt.Errorf("%w: %s", backend.ErrUnavailable, plain(err)), hintNetwork
 	default:
 		e.Err = err
 	}

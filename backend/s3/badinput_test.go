@@ -18,3 +18,11 @@ func TestAWrongRegionIsTold(t *testing.T) { s3test.TellsAWrongRegion(t, s3.Drive
 func TestExpiredCredentialsAreTold(t *testing.T) {
 	s3test.TellsExpiredCredentials(t, s3.Driver, backend.Settings{"region": "us-east-1", "accessKey": "shown", "secretKey": "hidden-secret", "sessionToken": "hidden-token"})
 }
+
+// What MinIO says of a token that it cannot read is what it says of an expired
+// one (cmd/auth-handler.go, checkClaimsFromToken).
+func TestAWrongSessionTokenIsTold(t *testing.T) {
+	server := testutil.SharedMinIO(t)
+	s := s3test.With(s3test.Settings(server, server.NewBucket(t)), "sessionToken", "hidden-token")
+	s3test.RequireTold(t, s3test.Open(t, s3.Driver, s), s, s3.Driver, "renew the credentials or sessionToken")
+}

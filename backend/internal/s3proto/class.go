@@ -49,6 +49,7 @@ var codes = map[string]meaning{
 	"ExpiredToken":          {fs.ErrPermission, hintToken},
 	"InvalidToken":          {fs.ErrPermission, hintToken},
 	"TokenRefreshRequired":  {fs.ErrPermission, hintToken},
+	"InvalidTokenId":        {fs.ErrPermission, hintToken}, // MinIO, of expired ones too
 	"RequestTimeTooSkewed":  {fs.ErrPermission, hintClock},
 	"RequestExpired":        {fs.ErrPermission, hintClock},
 	"InvalidObjectState":    {fs.ErrPermission, hintArchived},

@@ -15,9 +15,9 @@ import (
 	"github.com/objrepl/replication/internal/testutil"
 )
 
-// requireTold wants every operation refused, each error to name the driver and
+// RequireTold wants every operation refused, each error to name the driver and
 // the key that it was about, to say what to change, and to hold no secret.
-func requireTold(t *testing.T, b backend.Backend, s backend.Settings, driver backend.Driver, hint string) {
+func RequireTold(t *testing.T, b backend.Backend, s backend.Settings, driver backend.Driver, hint string) {
 	t.Helper()
 	for op, err := range everyError(t.Context(), b) {
 		require.ErrorIs(t, err, fs.ErrPermission, op)
@@ -44,7 +44,7 @@ func TellsAWrongClock(t *testing.T, driver backend.Driver, server *testutil.Serv
 		now := time.Now()
 		synctest.Test(t, func(t *testing.T) {
 			time.Sleep(time.Until(now.Add(off)))
-			requireTold(t, Open(t, driver, s), s, driver, "the clock of this machine or of the store is wrong")
+			RequireTold(t, Open(t, driver, s), s, driver, "the clock of this machine or of the store is wrong")
 		})
 	}
 }
@@ -53,7 +53,7 @@ func TellsAWrongClock(t *testing.T, driver backend.Driver, server *testutil.Serv
 func TellsAWrongRegion(t *testing.T, driver backend.Driver) {
 	server := testutil.MinIO(t, testutil.WithRegion("eu-west-1"))
 	s := With(Settings(server, server.NewBucket(t)), "region", "us-east-1")
-	requireTold(t, Open(t, driver, s), s, driver, "set region to eu-west-1")
+	RequireTold(t, Open(t, driver, s), s, driver, "set region to eu-west-1")
 }
 
 // TellsExpiredCredentials answers what S3 does to a session token that is over
@@ -66,5 +66,5 @@ func TellsExpiredCredentials(t *testing.T, driver backend.Driver, s backend.Sett
 	}))
 	defer server.Close()
 	s["bucket"], s["endpoint"] = "bucket", server.URL
-	requireTold(t, Open(t, driver, s), s, driver, "renew the credentials")
+	RequireTold(t, Open(t, driver, s), s, driver, "renew the credentials")
 }
