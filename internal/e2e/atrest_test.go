@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,6 +101,20 @@ func TestABucketThatEncryptsIsReplicatedLikeAnyOther(t *testing.T) {
 			_, err = r.VerifyOf(t.Context(), there, replication.ReadAll())
 			require.NoError(t, err)
 		})
+	}
+}
+
+func TestAKeyThatTheStoreDoesNotHaveIsTold(t *testing.T) {
+	server := testutil.MinIO(t, testutil.WithKMSKey("key"))
+	for _, driver := range []string{"s3", "minio"} {
+		settings := bucket(server, server.NewBucket(t))
+		settings["kms_key_id"] = "another-key"
+		res, err := replicator(t).Sync(t.Context(), upload(driver, files(t, 3), settings))
+		require.ErrorIs(t, err, replication.ErrObjectsFailed)
+		require.ErrorIs(t, err, fs.ErrPermission)
+		requireSays(t, err, server, "destination", "put "+driver, `.txt"`, "check kms_key_id")
+		require.EqualValues(t, 3, res.Failed)
+		require.Empty(t, keptAs(t, server, settings["bucket"]))
 	}
 }
 
