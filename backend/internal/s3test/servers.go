@@ -127,3 +127,12 @@ func Open(tb testing.TB, driver backend.Driver, s backend.Settings) backend.Back
 	})
 	return b
 }
+
+// ConformVersioned is Conform where the bucket keeps versions.
+func ConformVersioned(t *testing.T, driver backend.Driver, server *testutil.Server, quirks []Quirk) {
+	bucket := server.NewBucket(t)
+	if err := server.Client(t).EnableVersioning(t.Context(), bucket); err != nil {
+		t.Fatal(err)
+	}
+	conform(t, driver, Settings(server, bucket), quirks)
+}
