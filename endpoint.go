@@ -54,7 +54,7 @@ func (e *endpoint) wrap(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s %s: %w", e.role, e.props.Location, err)
+	return fmt.Errorf("%s %s: %w%s", e.role, e.props.Location, err, adviceOn(err))
 }
 
 // destinationPrefix applies the rule of Policy.DestinationPrefix.

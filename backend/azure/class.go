@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"cmp"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -25,11 +26,14 @@ var (
 
 const (
 	hintContainer = "check containerName and accountName"
-	hintAccess    = "check accountKey, sasToken or the identity's roles (Storage Blob Data Contributor), and the clock"
+	hintAccess    = "check accountKey, sasToken and its expiry, or the identity's roles (Storage Blob Data Contributor), and the clock"
+	hintClock     = "the clock of this machine is wrong: the service takes no request that is more than 15 minutes off"
+	hintExpired   = "renew sasToken, which has expired or is not valid yet; else the clock of this machine is wrong"
 	hintLease     = "somebody holds a lease on it; wait for its end or break it"
 	hintSnapshots = "delete its snapshots first, which the library never does"
 	hintArchived  = "move it to an online tier first"
 	hintPolicy    = "an immutability policy or a legal hold protects it"
+	hintScope     = "check that encryptionScope exists, is enabled, and that the container lets it be named"
 	hintBlocks    = "another program has begun an upload of it with block ids of another length; it is forgotten a week after its last block, or when the object is next written whole"
 )
 
@@ -85,6 +89,9 @@ func classify(code string, status int) (hint string, class error) {
 		return a.hint, a.class
 	}
 	switch {
+	case strings.Contains(code, "EncryptionScope"):
+		// By its name, for the service documents no code of these.
+		return hintScope, fs.ErrPermission
 	case strings.HasPrefix(code, "Lease"):
 		return hintLease, fs.ErrPermission
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
@@ -111,7 +118,8 @@ func failed(ctx context.Context, op, key string, err error) error {
 	switch {
 	case errors.As(err, &answer):
 		hint, class := classify(answer.ErrorCode, answer.StatusCode)
-		e.Hint, e.Err = hint, withClass(class, words(answer))
+		said := read(answer)
+		e.Hint, e.Err = cmp.Or(said.hint(), hint), withClass(class, words(answer, said.Message))
 		if answer.RawResponse != nil {
 			e.RetryAfter = retryAfter(answer.RawResponse.Header, time.Now())
 		}
@@ -162,27 +170,50 @@ func withClass(class error, text string) error {
 	return fmt.Errorf("%w: %s", class, text)
 }
 
+// A saying is what the body of a refusal says.
+type saying struct {
+	XMLName xml.Name `xml:"Error"`
+	Message string
+	// Detail may repeat a signature, and so is looked at, but never shown.
+	Detail string `xml:"AuthenticationErrorDetail"`
+}
+
+func read(answer *azcore.ResponseError) (s saying) {
+	if answer.RawResponse == nil {
+		return s
+	}
+	if data, err := runtime.Payload(answer.RawResponse); err != nil || xml.Unmarshal(data, &s) != nil {
+		return saying{}
+	}
+	return s
+}
+
+// hint is what a person can do about a refusal for its time, or empty
+// (https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-shared-key#specifying-the-date-header).
+func (s saying) hint() string {
+	switch {
+	case strings.Contains(s.Detail, "Request date header"):
+		return hintClock
+	case strings.Contains(s.Detail, "not valid in the specified time frame"):
+		return hintExpired
+	}
+	return ""
+}
+
 // words puts what the service said on one line, without the request, whose URL
 // may carry a signature.
-func words(answer *azcore.ResponseError) string {
-	var document struct {
-		XMLName xml.Name `xml:"Error"`
-		Message string
-	}
+func words(answer *azcore.ResponseError, message string) string {
 	details := []string{fmt.Sprintf("HTTP %d", answer.StatusCode)}
 	if answer.ErrorCode != "" {
 		details = append([]string{answer.ErrorCode}, details...)
 	}
 	if res := answer.RawResponse; res != nil {
-		if data, err := runtime.Payload(res); err == nil && xml.Unmarshal(data, &document) != nil {
-			document.Message = ""
-		}
 		if id := res.Header.Get("X-Ms-Request-Id"); id != "" && len(id) < 100 {
 			details = append(details, "request "+id)
 		}
 	}
 	// The lines that follow the first name the request and the time again.
-	message, _, _ := strings.Cut(document.Message, "\n")
+	message, _, _ = strings.Cut(message, "\n")
 	if message == "" {
 		message = http.StatusText(answer.StatusCode)
 	}

@@ -1,6 +1,7 @@
 package azure_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -66,17 +67,19 @@ func refusal(w http.ResponseWriter, status int, code string) {
 }
 
 // every calls each operation on one key.
-func (f *fake) every(t *testing.T) map[string]error {
+func (f *fake) every(t *testing.T) map[string]error { return everyError(t.Context(), f.Backend) }
+
+func everyError(ctx context.Context, b backend.Backend) map[string]error {
 	out := map[string]error{}
-	_, out["stat"] = f.Stat(t.Context(), "key")
-	_, _, out["open"] = f.Open(t.Context(), "key", backend.OpenOptions{})
-	_, out["put"] = f.Put(t.Context(), "key", backend.Bytes([]byte("x")), backend.PutOptions{})
-	out["delete"] = f.Delete(t.Context(), "key", backend.DeleteOptions{IfMatch: "0x1"})
-	for _, err := range f.List(t.Context(), backend.ListOptions{}) {
+	_, out["stat"] = b.Stat(ctx, "key")
+	_, _, out["open"] = b.Open(ctx, "key", backend.OpenOptions{})
+	_, out["put"] = b.Put(ctx, "key", backend.Bytes([]byte("x")), backend.PutOptions{})
+	out["delete"] = b.Delete(ctx, "key", backend.DeleteOptions{IfMatch: "0x1"})
+	for _, err := range b.List(ctx, backend.ListOptions{}) {
 		out["list"] = err
 	}
-	uploader, _ := backend.As[backend.PartUploader](f.Backend)
-	_, out["upload"] = uploader.UploadParts(t.Context(), "key", backend.PartsOptions{PartSize: 1})
+	uploader, _ := backend.As[backend.PartUploader](b)
+	_, out["upload"] = uploader.UploadParts(ctx, "key", backend.PartsOptions{PartSize: 1})
 	return out
 }
 
@@ -281,6 +284,7 @@ func TestACopyTooLargeForOneRequestGoesInBlocks(t *testing.T) {
 			require.Equal(t, "en", r.Header.Get("X-Ms-Blob-Content-Language"))
 			require.Equal(t, "1", r.Header.Get("X-Ms-Meta-objrepl_2dmarker"))
 			require.Equal(t, "Cool", r.Header.Get("X-Ms-Access-Tier"))
+			require.Equal(t, "vault", r.Header.Get("X-Ms-Encryption-Scope"))
 		}
 	}
 	require.Equal(t, []string{"bytes=0-268435455", "bytes=268435456-536870911", "bytes=536870912-629145599"}, ranges)

@@ -40,5 +40,6 @@
 // was interrupted is found by Sweep and by the uploads of a key. Use a bucket
 // whose default storage class has no minimum duration, and whose retention
 // policy lets objects be deleted: else parts cost what an object kept for that
-// long does, and an upload cannot be ended.
+// long does, and an upload cannot be ended. A bucket's soft delete keeps parts, and
+// has them paid for, as long as it keeps anything.
 package gcs

@@ -21,14 +21,16 @@ import (
 )
 
 const (
-	hintCredentials = "check credentialsFile or the application default credentials"
+	hintCredentials = "set credentialsFile, or renew the application default credentials (gcloud auth application-default login)"
 	hintPermission  = "the credentials lack a permission on the bucket"
 	hintRetention   = "a retention policy or a hold keeps the object"
-	hintKMS         = "check kms_key_name and the permission of the store's service agent to use it"
+	hintKMS         = "check kms_key_name, that its location is the bucket's, and the permission of the store's service agent to use it"
 	hintProject     = "set project to the one that is billed"
 	hintBucket      = "check bucket"
+	hintNetwork     = "check the network and, if it is set, endpoint"
 	hintToken       = "check credentialsFile and the clock of this machine"
 	maxMessage      = 300
+	maxWord         = 40
 )
 
 // bucketMissing begins the message of a 404 that speaks of the bucket, and
@@ -49,6 +51,7 @@ func (s *Store) fail(ctx context.Context, op, key string, err error) error {
 	e := &backend.Error{Op: op, Backend: driverName, Key: key}
 	var answer *googleapi.Error
 	var token *auth.Error
+	var machine *tokenError
 	switch {
 	case ctx.Err() != nil:
 		e.Err = ctx.Err()
@@ -59,9 +62,10 @@ func (s *Store) fail(ctx context.Context, op, key string, err error) error {
 		if class != nil {
 			e.Err = fmt.Errorf("%w: %s", class, words(answer))
 		}
+	case errors.As(err, &machine):
+		e.Err, e.Hint = machine.err, hintCredentials
 	case errors.As(err, &token):
-		// The text of a token's refusal may repeat the assertion that was sent.
-		e.Err, e.Hint = fmt.Errorf("%w: no access token was given", fs.ErrPermission), hintToken
+		e.Err, e.Hint = fmt.Errorf("%w: no access token was given%s", fs.ErrPermission, refusal(token.Body)), hintToken
 		if token.Response == nil || token.Response.StatusCode >= 500 || token.Response.StatusCode == http.StatusTooManyRequests {
 			e.Err = fmt.Errorf("%w: the token server does not answer", backend.ErrUnavailable)
 		}
@@ -73,11 +77,32 @@ func (s *Store) fail(ctx context.Context, op, key string, err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		e.Err = fmt.Errorf("%w: %w", backend.ErrUnavailable, io.ErrUnexpectedEOF)
 	case ofConnection(err):
-		e.Err = fmt.Errorf("%w: %s", backend.ErrUnavailable, plain(err))
+		e.Err, e.Hint = fmt.Errorf("%w: %s", backend.ErrUnavailable, plain(err)), hintNetwork
 	default:
 		e.Err = err
 	}
 	return e
+}
+
+// refusal is what a token server says of its reasons
+// (https://www.rfc-editor.org/rfc/rfc6749#section-5.2), and nothing where that
+// may repeat the assertion that was sent: no word of it is so long.
+func refusal(body []byte) string {
+	var document struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+	}
+	if json.Unmarshal(body, &document) != nil {
+		return ""
+	}
+	text := ""
+	for _, word := range strings.Fields(strings.ToValidUTF8(document.Error+": "+document.Description, "?")) {
+		if len(word) > maxWord {
+			return ""
+		}
+		text += " " + word
+	}
+	return ":" + strings.TrimSuffix(text[:min(len(text), maxMessage)], ":")
 }
 
 // classify returns what an answer means, nil where nobody can say
@@ -96,6 +121,9 @@ func classify(e *googleapi.Error) (hint string, class error) {
 		if strings.Contains(e.Message, "requester pays") {
 			return hintProject, fs.ErrPermission
 		}
+	}
+	if strings.HasPrefix(reason, "cloudKms") {
+		return hintKMS, fs.ErrPermission // bad, disabled, absent, of another location
 	}
 	switch e.Code {
 	case http.StatusUnauthorized:

@@ -18,13 +18,17 @@ import (
 )
 
 // answering opens a store whose every answer is the handler's.
-func answering(tb testing.TB, h http.HandlerFunc) backend.Backend {
+func answering(tb testing.TB, h http.HandlerFunc, more ...string) backend.Backend {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		h(w, r)
 	}))
 	tb.Cleanup(server.Close)
-	return opened(tb, backend.Settings{"bucket": "bucket", "endpoint": server.URL})
+	settings := backend.Settings{"bucket": "bucket", "endpoint": server.URL}
+	for i := 0; i < len(more); i += 2 {
+		settings[more[i]] = more[i+1]
+	}
+	return opened(tb, settings)
 }
 
 func get(tb testing.TB, url string) string {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -77,7 +78,10 @@ func identify(setting string, custom bool) (*auth.Credentials, error) {
 		}
 		creds, err := credentials.DetectDefault(options)
 		if err != nil {
-			return nil, fmt.Errorf(`no application default credentials, and no setting "credentialsFile": %w`, err)
+			return nil, fmt.Errorf(`%w: no application default credentials, and no setting "credentialsFile": %w`, fs.ErrPermission, err)
+		}
+		if creds.JSON() == nil { // of no file
+			creds.TokenProvider = &machineToken{TokenProvider: creds.TokenProvider}
 		}
 		return creds, nil
 	}

@@ -9,7 +9,8 @@
 // Every operation is one request, sent once: retries are the engine's, and the
 // region is a setting, so that nobody asks for the bucket's. The exceptions are
 // a Stat whose 404 does not say whether the object or the bucket is missing
-// (MinIO's does), which looks at the bucket too, and an Open that begins at or
+// (MinIO's does), which looks at the bucket too, a Stat that is refused without a
+// reason, which asks for a byte to get one, and an Open that begins at or
 // after the end of the object, which needs a HEAD to know what it was.
 //
 // # Integrity
@@ -20,6 +21,12 @@
 // signed with their SHA-256 besides; large ones are not. Use https where the
 // network is not trusted. Reading a whole object compares the checksum that the
 // store kept, if any.
+//
+// # Encryption
+//
+// With sse or kms_key_id the store is asked to encrypt whatever makes an object.
+// The first write looks whether it does, by one HEAD where the answer does not
+// say; a store that does not is sent nothing more.
 //
 // # Keys
 //

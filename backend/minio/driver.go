@@ -19,14 +19,14 @@ func (driver) Name() string { return driverName }
 
 // Schema implements backend.Driver.
 func (driver) Schema() backend.Schema {
-	return backend.Schema{
+	return append(backend.Schema{
 		{Name: "bucket", Required: true, Check: s3proto.CheckBucket, Help: "name of the bucket"},
 		{Name: "endpoint", Required: true, Check: checkEndpoint, Help: "http or https URL of the server; a bare host:port means https"},
 		{Name: "accessKey", Required: true, Help: "access key"},
 		{Name: "secretKey", Required: true, Secret: true, Help: "secret key that belongs to accessKey"},
 		{Name: "region", Help: "region the server is set to; by default the one that an AWS endpoint names, else us-east-1"},
 		{Name: "caFile", Help: "PEM file of certificates to trust beside the system's"},
-	}
+	}, s3proto.EncryptionSettings()...)
 }
 
 // Open implements backend.Driver. It reaches no store.

@@ -28,6 +28,10 @@ func open(s backend.Settings) (*s3proto.Store, error) {
 	if err != nil {
 		faults = append(faults, fmt.Errorf(`setting "caFile": %w`, err))
 	}
+	storage, err := s3proto.EncryptionHeader(s)
+	if err != nil {
+		faults = append(faults, err)
+	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
@@ -43,6 +47,7 @@ func open(s backend.Settings) (*s3proto.Store, error) {
 		Sign: func(_ context.Context, req *http.Request) (*http.Request, error) {
 			return signer.SignV4(*req, accessKey, secretKey, "", region), nil
 		},
+		Storage:   storage,
 		ExactKeys: s3proto.IsAWS(endpoint),
 		TLS:       config,
 	}), nil

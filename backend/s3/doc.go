@@ -7,7 +7,8 @@
 //
 // Every operation is one request, sent once: retries are the engine's. The
 // exceptions are a Stat whose 404 does not say whether the object or the bucket
-// is missing (a HEAD's answer has no body), which looks at the bucket too, and
+// is missing (a HEAD's answer has no body), which looks at the bucket too, a
+// Stat that is refused without a reason, which asks for a byte to get one, and
 // an Open that begins at or after the end of the object, which needs a HEAD to
 // know what it was.
 //
@@ -19,6 +20,12 @@
 // signed with their SHA-256 besides; large ones are not, since that takes a
 // second reading. Use https where the network is not trusted. Reading a whole
 // object compares the checksum that the store kept, if any.
+//
+// # Encryption
+//
+// With sse or kms_key_id the store is asked to encrypt whatever makes an object.
+// The first write looks whether it does, by one HEAD where the answer does not
+// say; a store that does not is sent nothing more.
 //
 // # Keys
 //

@@ -23,7 +23,7 @@ func (driver) Name() string { return driverName }
 
 // Schema implements backend.Driver.
 func (driver) Schema() backend.Schema {
-	return backend.Schema{
+	return append(backend.Schema{
 		{Name: "bucket", Required: true, Check: s3proto.CheckBucket, Help: "name of the bucket"},
 		{Name: "region", Help: "region of the bucket; by default that of the profile or environment, or us-east-1 with an endpoint"},
 		{Name: "endpoint", Check: checkEndpoint, Help: "http or https URL of a store other than AWS; a bare host means https"},
@@ -32,9 +32,8 @@ func (driver) Schema() backend.Schema {
 		{Name: "sessionToken", Secret: true, Help: "session token of temporary credentials"},
 		{Name: "profile", Help: "profile in the shared AWS configuration files"},
 		{Name: "forcePathStyle", Values: []string{"true", "false"}, Help: "bucket in the path, not in the host name; by default only with an endpoint"},
-		{Name: "kms_key_id", Help: "KMS key that the store encrypts new objects with (SSE-KMS)"},
 		{Name: "storageClass", Help: "storage class of new objects; by default the bucket's"},
-	}
+	}, s3proto.EncryptionSettings()...)
 }
 
 // Open implements backend.Driver. It reaches no store.

@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -35,6 +34,13 @@ func open(ctx context.Context, s backend.Settings) (*s3proto.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	storage, err := s3proto.EncryptionHeader(s)
+	if err != nil {
+		return nil, err
+	}
+	if class := s["storageClass"]; class != "" {
+		storage.Set("X-Amz-Storage-Class", class)
+	}
 	base, signer, err := resolve(ctx, s, endpoint, id.region)
 	if err != nil {
 		return nil, err
@@ -47,23 +53,10 @@ func open(ctx context.Context, s backend.Settings) (*s3proto.Store, error) {
 		Location:  s3proto.Location(endpoint, s["bucket"]),
 		Sign:      signer.sign,
 		SignHint:  hintCredentials,
-		Storage:   storage(s),
+		Storage:   storage,
 		ExactKeys: endpoint == nil || s3proto.IsAWS(endpoint),
 		TLS:       id.tls,
 	}), nil
-}
-
-// storage returns the headers by which the settings want objects kept.
-func storage(s backend.Settings) http.Header {
-	h := http.Header{}
-	if key := s["kms_key_id"]; key != "" {
-		h["X-Amz-Server-Side-Encryption"] = []string{"aws:kms"}
-		h["X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id"] = []string{key}
-	}
-	if class := s["storageClass"]; class != "" {
-		h["X-Amz-Storage-Class"] = []string{class}
-	}
-	return h
 }
 
 // resolve evaluates the SDK's endpoint rules, once: they depend on nothing that

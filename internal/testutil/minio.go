@@ -1,6 +1,8 @@
 package testutil
 
 import (
+	"crypto/rand"
+	"encoding/base64"
 	"path/filepath"
 	"testing"
 )
@@ -11,6 +13,15 @@ import (
 func MinIO(tb testing.TB, opts ...Option) *Server {
 	tb.Helper()
 	return newServer(tb, minioSpec, opts)
+}
+
+// WithKMSKey gives MinIO one key to encrypt objects with, of that name, in place
+// of a key management service
+// (https://min.io/docs/minio/linux/reference/minio-server/settings/kes.html).
+func WithKMSKey(name string) Option {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails (crypto/rand)
+	return WithEnv("MINIO_KMS_SECRET_KEY=" + name + ":" + base64.StdEncoding.EncodeToString(key))
 }
 
 var minioSpec = serverSpec{

@@ -10,17 +10,19 @@ import (
 )
 
 const (
-	hintKey      = "check accessKey"
-	hintSecret   = "check secretKey"
-	hintToken    = "renew the credentials or sessionToken"
-	hintClock    = "the clock of this machine or of the store is wrong"
-	hintRegion   = "check region"
-	hintBucket   = "check bucket"
-	hintPolicy   = "the credentials lack a permission on the bucket"
-	hintKMS      = "check the encryption key and the permission to use it"
-	hintArchived = "the object is archived; restore it first"
-	hintEndpoint = "check endpoint"
-	hintInTheWay = "on this server another object is in the way: one's key continues the other's"
+	hintKey        = "check accessKey"
+	hintSecret     = "check secretKey"
+	hintToken      = "renew the credentials or sessionToken"
+	hintClock      = "the clock of this machine or of the store is wrong"
+	hintRegion     = "check region"
+	hintBucket     = "check bucket"
+	hintPolicy     = "the credentials lack a permission on the bucket"
+	hintKMS        = "check kms_key_id, or the key that the bucket encrypts with, and the permission to use it"
+	hintNoKMS      = "the store has no keys to encrypt with; leave sse and kms_key_id out or set its KMS up"
+	hintArchived   = "the object is archived; restore it first"
+	hintInTheClear = "leave sse and kms_key_id out and have the bucket encrypt by default, or use a store that knows them; delete what was written"
+	hintEndpoint   = "check endpoint"
+	hintInTheWay   = "on this server another object is in the way: one's key continues the other's"
 )
 
 type meaning struct {
@@ -47,6 +49,7 @@ var codes = map[string]meaning{
 	"ExpiredToken":          {fs.ErrPermission, hintToken},
 	"InvalidToken":          {fs.ErrPermission, hintToken},
 	"TokenRefreshRequired":  {fs.ErrPermission, hintToken},
+	"InvalidTokenId":        {fs.ErrPermission, hintToken}, // MinIO, of expired ones too
 	"RequestTimeTooSkewed":  {fs.ErrPermission, hintClock},
 	"RequestExpired":        {fs.ErrPermission, hintClock},
 	"InvalidObjectState":    {fs.ErrPermission, hintArchived},
@@ -115,6 +118,9 @@ var codes = map[string]meaning{
 	"KMS.DependencyTimeoutException":         {class: backend.ErrUnavailable},
 	"KMS.KeyUnavailableException":            {class: backend.ErrUnavailable},
 	"KMSKeyNotFoundException":                {fs.ErrPermission, hintKMS},
+	"kms:KeyCreationFailed":                  {class: backend.ErrUnavailable}, // MinIO: internal/kms/errors.go
+	"kms:KeyGenerationFailed":                {class: backend.ErrUnavailable},
+	"kms:DecryptionFailed":                   {class: backend.ErrUnavailable},
 	"InvalidEncryptionAlgorithmError":        {errors.ErrUnsupported, hintKMS},
 	"ServerSideEncryptionConfigurationError": {fs.ErrPermission, hintKMS},
 
@@ -131,7 +137,7 @@ func classify(code string, status int) (hint string, class error) {
 	if m, ok := codes[code]; ok {
 		return m.hint, m.class
 	}
-	if strings.HasPrefix(code, "KMS.") {
+	if strings.HasPrefix(code, "KMS.") || strings.HasPrefix(code, "kms:") {
 		return hintKMS, fs.ErrPermission
 	}
 	switch status {

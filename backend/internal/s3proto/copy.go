@@ -5,7 +5,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"strings"
 
@@ -35,7 +34,7 @@ func (s *Store) Copy(ctx context.Context, from, to string, opts backend.CopyOpti
 	if err != nil {
 		return backend.Object{}, s.refuse(op, from, err)
 	}
-	if code, message := readError(document); code != "" {
+	if code, message, _ := readError(document); code != "" {
 		return backend.Object{}, s.copyError(ctx, &fault{
 			op: op, backend: s.config.Driver, key: from, header: res.Header, code: code, message: message,
 			status: http.StatusInternalServerError,
@@ -48,7 +47,7 @@ func (s *Store) Copy(ctx context.Context, from, to string, opts backend.CopyOpti
 	if err := xml.Unmarshal(document, &answer); err != nil || answer.ETag == "" {
 		return backend.Object{}, s.refuse(op, from, fmt.Errorf("%w: the answer does not say whether the object is copied", backend.ErrUnavailable))
 	}
-	return backend.Object{Key: to, Tag: tagOf(answer.ETag)}, nil
+	return backend.Object{Key: to, Tag: tagOf(answer.ETag)}, s.checkAtRest(ctx, op, to, res.Header)
 }
 
 // copyHeader returns what says which object is copied, or why it cannot be said.
@@ -68,11 +67,11 @@ func (s *Store) copyHeader(from, to string, opts backend.CopyOptions) (http.Head
 	case opts.If.Absent && !c.IfAbsent, opts.If.Match != "" && !c.IfMatch:
 		return nil, fmt.Errorf("copy on a condition: %w", errors.ErrUnsupported)
 	}
-	h, err := conditionHeader(opts.If)
+	h, err := s.writeHeader(backend.PutOptions{If: opts.If})
 	if err != nil {
 		return nil, err
 	}
-	maps.Copy(h, s.config.Storage)
+	delete(h, "Content-Type") // the source's
 	source := s.config.Bucket + "/" + from
 	if strings.HasPrefix(s.config.Bucket, "arn:") {
 		source = s.config.Bucket + "/object/" + from // an access point

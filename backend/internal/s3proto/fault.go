@@ -1,6 +1,7 @@
 package s3proto
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ type fault struct {
 	status        int
 	header        http.Header
 	code, message string // of the error document, empty where there was none
+	region        string // that the store names as the right one
 
 	err    error // of the connection, where there was no answer
 	unsent error // why nothing was sent; it is the whole error then
@@ -40,7 +42,7 @@ const (
 // read takes in an answer that says no, and closes it.
 func (f *fault) read(method string, res *http.Response) {
 	defer res.Body.Close()
-	f.status, f.header = res.StatusCode, res.Header
+	f.status, f.header, f.region = res.StatusCode, res.Header, res.Header.Get("X-Amz-Bucket-Region")
 	if method == http.MethodHead {
 		// MinIO's way to say what the body of a HEAD cannot
 		// (cmd/api-response.go, writeErrorResponseHeadersOnly).
@@ -50,7 +52,9 @@ func (f *fault) read(method string, res *http.Response) {
 	}
 	document, err := io.ReadAll(io.LimitReader(res.Body, maxDocument))
 	if err == nil {
-		f.code, f.message = readError(document)
+		var region string
+		f.code, f.message, region = readError(document)
+		f.region = cmp.Or(f.region, region)
 	}
 }
 
@@ -67,8 +71,13 @@ func (f *fault) error(ctx context.Context) *backend.Error {
 		out.Hint, out.Err = connectionError(f.err)
 	default:
 		hint, class := classify(f.code, f.status)
-		if region := f.header.Get("X-Amz-Bucket-Region"); region != "" && hint == hintRegion {
-			hint = "set region to " + region
+		if hint == hintRegion && f.region != "" && len(f.region) < 100 && !strings.ContainsFunc(f.region, isControl) {
+			hint = "set region to " + f.region
+		}
+		if class == errors.ErrUnsupported && strings.Contains(f.message, "KMS is not configured") {
+			// MinIO (cmd/api-errors.go): the settings ask for it, so that no other
+			// way of writing will do.
+			hint, class = hintNoKMS, fs.ErrPermission
 		}
 		if f.class != nil {
 			class = f.class
@@ -142,14 +151,14 @@ func plainText(err error) string {
 }
 
 // readError reads an error document, or nothing where it is none.
-func readError(document []byte) (code, message string) {
+func readError(document []byte) (code, message, region string) {
 	s := scanner{data: document}
 	depth, isError := 0, false
 	for {
 		t, err := s.next()
 		switch {
 		case err != nil || t.kind == endOfData:
-			return code, message
+			return code, message, region
 		case t.kind == open:
 			if depth++; depth == 1 {
 				isError = string(t.name) == "Error"
@@ -164,6 +173,8 @@ func readError(document []byte) (code, message string) {
 				code, _ = unescape(t.text)
 			case "Message":
 				message, _ = unescape(t.text)
+			case "Region":
+				region, _ = unescape(t.text)
 			}
 		}
 	}

@@ -81,7 +81,7 @@ func TestAnswersHaveClasses(t *testing.T) {
 }
 
 func TestRegionIsNamedWhereTheStoreDoes(t *testing.T) {
-	f := &fault{status: 301, header: http.Header{"X-Amz-Bucket-Region": {"eu-west-3"}}}
+	f := &fault{status: 301, region: "eu-west-3"}
 	require.Equal(t, "set region to eu-west-3", f.error(t.Context()).Hint)
 }
 
@@ -129,11 +129,11 @@ func TestWordsOfTheStoreStayOnOneShortLine(t *testing.T) {
 }
 
 func TestErrorDocumentsAreRead(t *testing.T) {
-	code, message := readError([]byte("<?xml version=\"1.0\"?>\n<Error><Code>NoSuchKey</Code><Message>a &lt;b&gt;</Message><Resource>/x</Resource></Error>"))
+	code, message, _ := readError([]byte("<?xml version=\"1.0\"?>\n<Error><Code>NoSuchKey</Code><Message>a &lt;b&gt;</Message><Resource>/x</Resource></Error>"))
 	require.Equal(t, "NoSuchKey", code)
 	require.Equal(t, "a <b>", message)
 	for _, none := range []string{"", "<html><Code>NoSuchKey</Code></html>", "not found", "{}", "<Error>"} {
-		code, _ = readError([]byte(none))
+		code, _, _ = readError([]byte(none))
 		require.Empty(t, code, none)
 	}
 }

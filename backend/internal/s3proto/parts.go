@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -51,11 +50,10 @@ func (s *Store) UploadParts(ctx context.Context, key string, opts backend.PartsO
 	if opts.PartSize < minPart || opts.PartSize > maxPart {
 		return nil, s.refuse(op, key, fmt.Errorf("parts of %d bytes: %w", opts.PartSize, errors.ErrUnsupported))
 	}
-	header, err := putHeader(backend.PutOptions{Metadata: opts.Metadata})
+	header, err := s.writeHeader(backend.PutOptions{Metadata: opts.Metadata})
 	if err != nil {
 		return nil, s.refuse(op, key, err)
 	}
-	maps.Copy(header, s.config.Storage)
 	header["X-Amz-Checksum-Algorithm"] = []string{"CRC32C"}
 	header["X-Amz-Checksum-Type"] = []string{"FULL_OBJECT"}
 	res, f := s.send(ctx, &request{op: op, method: http.MethodPost, key: key, query: url.Values{"uploads": {""}}, header: header})
@@ -190,7 +188,7 @@ func (u *upload) Complete(ctx context.Context, parts []backend.Part, c backend.C
 	if err != nil {
 		return backend.Object{}, s.refuse(op, u.key, err)
 	}
-	if code, message := readError(document); code != "" {
+	if code, message, _ := readError(document); code != "" {
 		f := &fault{op: op, backend: s.config.Driver, key: u.key, status: http.StatusInternalServerError, header: res.Header, code: code, message: message}
 		return backend.Object{}, u.completeError(ctx, f, c)
 	}
@@ -201,7 +199,7 @@ func (u *upload) Complete(ctx context.Context, parts []backend.Part, c backend.C
 	if err := xml.Unmarshal(document, &answer); err != nil || answer.ETag == "" {
 		return backend.Object{}, s.refuse(op, u.key, fmt.Errorf("%w: the answer does not say whether the upload is complete", backend.ErrUnavailable))
 	}
-	return backend.Object{Key: u.key, Size: size, Tag: tagOf(answer.ETag)}, nil
+	return backend.Object{Key: u.key, Size: size, Tag: tagOf(answer.ETag)}, s.checkAtRest(ctx, op, u.key, res.Header)
 }
 
 // completeError tells a missing upload from an object that a condition wants.

@@ -16,11 +16,10 @@ func (s *Store) Put(ctx context.Context, key string, body backend.Body, opts bac
 	if err := s.properties.CheckKey(key); err != nil {
 		return backend.Object{}, s.refuse("put", key, err)
 	}
-	header, err := putHeader(opts)
+	header, err := s.writeHeader(opts)
 	if err != nil {
 		return backend.Object{}, s.refuse("put", key, err)
 	}
-	maps.Copy(header, s.config.Storage)
 	p, err := newPayload(ctx, body)
 	if err != nil {
 		return backend.Object{}, s.refuse("put", key, err)
@@ -38,7 +37,20 @@ func (s *Store) Put(ctx context.Context, key string, body backend.Body, opts bac
 	if o.Tag == "" {
 		return o, s.refuse("put", key, fmt.Errorf("%w: the answer has no ETag", backend.ErrUnavailable))
 	}
-	return o, nil
+	return o, s.checkAtRest(ctx, "put", key, res.Header)
+}
+
+// writeHeader is putHeader with how the store is to keep the object.
+func (s *Store) writeHeader(opts backend.PutOptions) (http.Header, error) {
+	if s.atRest.Load() == inTheClear {
+		return nil, errInTheClear
+	}
+	h, err := putHeader(opts)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(h, s.config.Storage)
+	return h, nil
 }
 
 // putHeader returns the headers that carry metadata and conditions, or why they

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"github.com/objrepl/replication/backend"
 )
@@ -40,6 +41,7 @@ type Store struct {
 	config     Config
 	properties backend.Properties
 	pool       *pool
+	atRest     atomic.Int32 // unasked, encrypts or inTheClear; see checkAtRest
 }
 
 // NewStore returns a store. It does no I/O.
@@ -98,13 +100,13 @@ func (s *Store) Stat(ctx context.Context, key string) (backend.Object, error) {
 	return s.head(ctx, "stat", key)
 }
 
-// head is Stat on behalf of another operation. A 400 to a HEAD has no reason in
-// it, so the same is asked as a GET, which says more: an expired token, an
-// impossible key.
+// head is Stat on behalf of another operation. A 400 or 403 to a HEAD has no
+// reason in it, so the same is asked as a GET, which says more: an expired token,
+// a wrong clock, an impossible key.
 func (s *Store) head(ctx context.Context, op, key string) (backend.Object, error) {
 	r := &request{op: op, method: http.MethodHead, key: key}
 	res, f := s.send(ctx, r)
-	if f != nil && f.status == http.StatusBadRequest && f.code == "" {
+	if f != nil && f.code == "" && (f.status == http.StatusBadRequest || f.status == http.StatusForbidden) {
 		r := &request{op: op, method: http.MethodGet, key: key, header: http.Header{"Range": {"bytes=0-0"}}}
 		answer, reason := s.send(ctx, r)
 		if reason != nil {
@@ -168,7 +170,11 @@ func (s *Store) settle(ctx context.Context, f *fault) error {
 // refuse is the error of an operation that is not sent, or whose answer cannot
 // be used.
 func (s *Store) refuse(op, key string, err error) error {
-	return &backend.Error{Op: op, Backend: s.config.Driver, Key: key, Err: err}
+	e := &backend.Error{Op: op, Backend: s.config.Driver, Key: key, Err: err}
+	if errors.Is(err, errInTheClear) {
+		e.Hint = hintInTheClear
+	}
+	return e
 }
 
 // Close implements backend.Backend.

@@ -66,7 +66,10 @@ const (
 
 // Conform runs the conformance suite on a fresh bucket of a server.
 func Conform(t *testing.T, driver backend.Driver, server *testutil.Server, quirks []Quirk) {
-	settings := Settings(server, server.NewBucket(t))
+	conform(t, driver, Settings(server, server.NewBucket(t)), quirks)
+}
+
+func conform(t *testing.T, driver backend.Driver, settings backend.Settings, quirks []Quirk) {
 	opts := backendtest.Options{
 		LargeSize:   17<<20 + 7, // MinIO refuses chunks of 16 MiB and more
 		Missing:     opener(driver, With(settings, "bucket", "test-no-such-bucket")),
@@ -123,4 +126,13 @@ func Open(tb testing.TB, driver backend.Driver, s backend.Settings) backend.Back
 		}
 	})
 	return b
+}
+
+// ConformVersioned is Conform where the bucket keeps versions.
+func ConformVersioned(t *testing.T, driver backend.Driver, server *testutil.Server, quirks []Quirk) {
+	bucket := server.NewBucket(t)
+	if err := server.Client(t).EnableVersioning(t.Context(), bucket); err != nil {
+		t.Fatal(err)
+	}
+	conform(t, driver, Settings(server, bucket), quirks)
 }
