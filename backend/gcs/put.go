@@ -64,7 +64,9 @@ func (s *Store) write(ctx context.Context, name string, body backend.Body, attrs
 		// The SDK takes Close alone for the end of a body that is whole.
 		//lint:ignore SA1019 cancelling the context would close the body some time later
 		_ = w.CloseWithError(failed.err)
-		cancel()
+		if failed.source {
+			cancel() // else the request has ended, and Close would say that it was cancelled
+		}
 		err := w.Close()
 		if failed.source || err == nil {
 			return nil, failed.err

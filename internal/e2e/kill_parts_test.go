@@ -35,56 +35,63 @@ func TestNoUploadIsLeftWhereverItsProcessIsKilled(t *testing.T) {
 					proxy := testutil.CountingProxy(t, server.Endpoint)
 					state := filepath.Join(t.TempDir(), "state")
 					to := fmt.Sprintf("%s://%s?endpoint=%s&region=us-east-1&accessKey=env:KILL_KEY&secretKey=env:KILL_SECRET", scheme, bucket.bucket, url.QueryEscape(proxy.URL))
-					sync := func() (*exec.Cmd, *strings.Builder) {
+					sync := func() *exec.Cmd {
 						cmd := exec.CommandContext(t.Context(), binary, "--state-dir", state, "sync", dir, to)
 						cmd.Env = append(os.Environ(), "KILL_KEY="+server.AccessKey, "KILL_SECRET="+server.SecretKey)
-						out := new(strings.Builder)
-						cmd.Stdout, cmd.Stderr = out, out
-						require.NoError(t, cmd.Start())
-						return cmd, out
+						return cmd
 					}
-					var killed atomic.Bool
-					running := make(chan *exec.Cmd, 1)
-					proxy.Intercept(func(got string, w http.ResponseWriter, r *http.Request, next http.Handler) {
-						probe := strings.Contains(r.URL.Path, probeName)
-						if got != op || probe || killed.Swap(true) {
-							next.ServeHTTP(w, r)
-							return
-						}
-						if answered {
-							// The answer is there, and nobody gets it.
-							answer := &unheard{ResponseWriter: w, header: http.Header{}}
-							next.ServeHTTP(answer, r)
-							if answer.code != http.StatusOK {
-								t.Errorf("%s: %d", op, answer.code)
-							}
-						}
-						if err := (<-running).Process.Kill(); err != nil {
-							t.Error(err)
-						}
-						panic(http.ErrAbortHandler)
-					})
-					cmd, out := sync()
-					running <- cmd
-					require.Error(t, cmd.Wait(), out.String())
-					require.True(t, killed.Load(), out.String())
+					killAt(t, proxy, sync(), answered, func(got string, r *http.Request) bool { return got == op })
 					if op == "CreateMultipartUpload" {
 						require.Equal(t, answered, len(unfinishedOn(server)) > 0, "what the killed process left")
 					}
-					cmd, out = sync()
-					require.NoError(t, cmd.Wait(), out.String())
+					out, err := sync().CombinedOutput()
+					require.NoError(t, err, "%s", out)
 					want, _, err := folder{path: dir}.sum(t.Context(), "big")
 					require.NoError(t, err)
 					got, gone, err := bucket.sum(t.Context(), "big")
 					require.NoError(t, err)
 					require.False(t, gone)
 					require.Equal(t, want, got)
-					require.Empty(t, unfinishedOn(server), out.String())
+					require.Empty(t, unfinishedOn(server), "%s", out)
 					requireNoUploadJournals(t, state)
 				})
 			}
 		}
 	}
+}
+
+// killAt runs a process until its first request that matches, but for those of
+// probes, is on its way or has been answered, and kills it then.
+func killAt(t *testing.T, proxy *testutil.Proxy, cmd *exec.Cmd, answered bool, match func(op string, r *http.Request) bool) {
+	t.Helper()
+	out := new(strings.Builder)
+	cmd.Stdout, cmd.Stderr = out, out
+	var killed atomic.Bool
+	running := make(chan struct{})
+	proxy.Intercept(func(op string, w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if strings.Contains(r.URL.Path, probeName) || strings.Contains(r.URL.RawQuery, probeName) || !match(op, r) || killed.Swap(true) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if answered {
+			// The answer is there, and nobody gets it.
+			answer := &unheard{ResponseWriter: w, header: http.Header{}}
+			next.ServeHTTP(answer, r)
+			if answer.code/100 != 2 && answer.code != http.StatusPermanentRedirect { // more bytes of a part, at Google
+				t.Errorf("%s %s: %d", r.Method, r.URL, answer.code)
+			}
+		}
+		<-running
+		if err := cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		panic(http.ErrAbortHandler)
+	})
+	require.NoError(t, cmd.Start())
+	close(running)
+	require.Error(t, cmd.Wait(), out.String())
+	require.True(t, killed.Load(), out.String())
+	proxy.Intercept(nil)
 }
 
 // requireNoUploadJournals wants no journal in a state directory that names an
