@@ -55,10 +55,13 @@ func packages(t *testing.T, args ...string) []string {
 	return paths
 }
 
+// testSupport are packages for the tests of drivers alone.
+var testSupport = []string{"/backend/internal/s3test", "/backend/internal/refused"}
+
 // libraries are the packages that programs import, or that those import.
 func libraries(t *testing.T) []string {
 	all := packages(t, ".", "./backend/...", "./probe", "./internal/ledger", "./internal/durable")
-	return slices.DeleteFunc(all, func(pkg string) bool { return pkg == "/backend/internal/s3test" })
+	return slices.DeleteFunc(all, func(pkg string) bool { return slices.Contains(testSupport, pkg) })
 }
 
 // Cloud SDKs are optional because nobody compiles a package they do not
@@ -98,7 +101,7 @@ func TestNothingForTestsIsCompiledIntoPrograms(t *testing.T) {
 		for _, dep := range packages(t, "-deps", module+pkg) {
 			for _, beginning := range []string{
 				"github.com/stretchr/testify", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/rogpeppe/go-internal",
-				"/internal/testutil", "/internal/e2e", "/backend/internal/s3test",
+				"/internal/testutil", "/internal/e2e", testSupport[0], testSupport[1],
 			} {
 				require.False(t, strings.HasPrefix(dep, beginning), "%s imports %s", module+pkg, dep)
 			}
