@@ -61,7 +61,7 @@ func (u *upload) Complete(ctx context.Context, parts []backend.Part, c backend.C
 	if err := u.remove(ctx, op); err != nil {
 		return backend.Object{}, err
 	}
-	return objectOf(written, false), nil
+	return objectOf(written), nil
 }
 
 // components checks the parts that a caller has against those that the store

@@ -57,7 +57,7 @@ func (s *Store) List(ctx context.Context, opts backend.ListOptions) iter.Seq2[[]
 					break
 				}
 				if a.Name > opts.After && strings.HasPrefix(a.Name, opts.Prefix) && !strings.HasPrefix(a.Name, reserved) {
-					page = append(page, objectOf(a, false))
+					page = append(page, objectOf(a))
 				}
 			}
 			if len(page) > 0 && !yield(page, nil) || beyond {

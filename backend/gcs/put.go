@@ -34,7 +34,7 @@ func (s *Store) Put(ctx context.Context, key string, body backend.Body, opts bac
 	if err != nil {
 		return backend.Object{}, s.writeError(ctx, op, key, err, opts.If)
 	}
-	return objectOf(written, false), nil
+	return objectOf(written), nil
 }
 
 // write uploads a body with its CRC-32C, which the store compares before it

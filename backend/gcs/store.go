@@ -66,7 +66,11 @@ func (s *Store) Stat(ctx context.Context, key string) (backend.Object, error) {
 	if err != nil {
 		return backend.Object{}, err
 	}
-	return objectOf(attrs, true), nil
+	o, err := describedBy(attrs)
+	if err != nil {
+		return backend.Object{}, s.fail(ctx, "stat", key, err)
+	}
+	return o, nil
 }
 
 // attributes asks for an object on behalf of an operation.
@@ -141,15 +145,18 @@ func generationOf(t backend.Tag) (int64, error) {
 	return n, nil
 }
 
-func objectOf(a *storage.ObjectAttrs, metadata bool) backend.Object {
-	o := backend.Object{
+func objectOf(a *storage.ObjectAttrs) backend.Object {
+	return backend.Object{
 		Key: a.Name, Size: a.Size, Tag: tagOf(a.Generation),
 		Stamp: strconv.FormatInt(a.Metageneration, 10), Modified: a.Updated,
 	}
-	if metadata {
-		o.Metadata = metadataOf(a)
-	}
-	return o
+}
+
+// describedBy is objectOf with metadata.
+func describedBy(a *storage.ObjectAttrs) (o backend.Object, err error) {
+	o = objectOf(a)
+	o.Metadata, err = metadataOf(a)
+	return o, err
 }
 
 // settle is fail for an answer to a request about an object. A 404 that does

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/usermeta"
 )
 
 // Open implements backend.Backend. The reader keeps to the version it began
@@ -98,8 +99,10 @@ func (s *Store) accepts(ctx context.Context, key string, body backend.Body, opts
 
 // normal returns the metadata as it is kept, sharing nothing with the caller's.
 func (s *Store) normal(m backend.Metadata) (backend.Metadata, error) {
-	if limit := s.properties.MaxMetadata; limit > 0 && m.UserSize() > limit {
-		return m, fmt.Errorf("%w: %d bytes, at most %d", backend.ErrInvalidMetadata, m.UserSize(), limit)
+	if limit := s.properties.MaxMetadata; limit > 0 {
+		if err := usermeta.CheckSize(m, limit); err != nil {
+			return m, err
+		}
 	}
 	kept := m.Clone()
 	kept.ModTime = m.ModTime.Round(0) // a monotonic reading is no part of a stored time
