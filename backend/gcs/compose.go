@@ -51,6 +51,7 @@ func (u *upload) Complete(ctx context.Context, parts []backend.Part, c backend.C
 	written, err := s.compose(ctx, target, components, storage.ObjectAttrs{
 		ContentType: header.ContentType, ContentEncoding: header.ContentEncoding, ContentLanguage: header.ContentLanguage,
 		ContentDisposition: header.ContentDisposition, CacheControl: header.CacheControl, Metadata: header.Metadata,
+		StorageClass: header.StorageClass,
 	})
 	if err != nil {
 		return backend.Object{}, s.conditionError(ctx, op, u.key, err, c)

@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"strings"
 	"unicode/utf8"
 
@@ -17,10 +18,20 @@ const maxMetadata = 8<<10 - usermeta.ModTimeRoom
 // attributesOf returns what is stored beside the bytes, or with an error that
 // wraps backend.ErrInvalidMetadata why it cannot be. The JSON API carries it in
 // documents, so that values may be any text.
-func attributesOf(m backend.Metadata) (storage.ObjectAttrs, error) {
+func (s *Store) attributesOf(opts backend.PutOptions) (storage.ObjectAttrs, error) {
+	m := opts.Metadata
 	attrs := storage.ObjectAttrs{
-		ContentType: m.ContentType, ContentEncoding: m.ContentEncoding, ContentLanguage: m.ContentLanguage,
+		StorageClass: cmp.Or(opts.Class, s.class),
+		ContentType:  m.ContentType, ContentEncoding: m.ContentEncoding, ContentLanguage: m.ContentLanguage,
 		ContentDisposition: m.ContentDisposition, CacheControl: m.CacheControl,
+	}
+	if err := usermeta.CheckNone(opts.ObjectTags, ""); err != nil {
+		return attrs, err
+	}
+	if opts.Class != "" {
+		if err := checkClass(opts.Class); err != nil {
+			return attrs, usermeta.Refuse("storage class %.80q: %v", opts.Class, err)
+		}
 	}
 	if err := usermeta.CheckSize(m, maxMetadata); err != nil {
 		return attrs, err

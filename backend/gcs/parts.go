@@ -31,7 +31,8 @@ type upload struct {
 }
 
 // UploadParts implements backend.PartUploader. An upload begins with its
-// header, an empty object that has the metadata which the whole is to have.
+// header, an empty object that has the metadata and class which the whole is to
+// have. Parts have the bucket's class.
 func (s *Store) UploadParts(ctx context.Context, key string, opts backend.PartsOptions) (backend.PartUpload, error) {
 	const op = "upload"
 	if err := checkKey(key); err != nil {
@@ -43,7 +44,7 @@ func (s *Store) UploadParts(ctx context.Context, key string, opts backend.PartsO
 	if opts.PartSize <= 0 || opts.PartSize > maxObject {
 		return nil, s.fail(ctx, op, key, fmt.Errorf("parts of %d bytes: %w", opts.PartSize, errors.ErrUnsupported))
 	}
-	attrs, err := attributesOf(opts.Metadata)
+	attrs, err := s.attributesOf(backend.PutOptions{Metadata: opts.Metadata, ObjectTags: opts.ObjectTags, Class: opts.Class})
 	if err != nil {
 		return nil, s.fail(ctx, op, key, err)
 	}

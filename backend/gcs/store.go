@@ -24,15 +24,16 @@ type Store struct {
 	bucket     *storage.BucketHandle
 	transport  *transport
 	kmsKey     string
+	class      string // of new objects; empty for the bucket's
 	properties backend.Properties
 }
 
 // newStore returns a store. varies says that it may be another server than
 // Google's, such as an emulator.
-func newStore(client *storage.Client, bucket *storage.BucketHandle, t *transport, kmsKey, location string, varies bool) *Store {
+func newStore(client *storage.Client, bucket *storage.BucketHandle, t *transport, kmsKey, class, location string, varies bool) *Store {
 	both := backend.Conditions{IfAbsent: true, IfMatch: true}
 	return &Store{
-		client: client, bucket: bucket, transport: t, kmsKey: kmsKey,
+		client: client, bucket: bucket, transport: t, kmsKey: kmsKey, class: class,
 		properties: backend.Properties{
 			Location:    location,
 			Ordered:     true,
@@ -47,6 +48,7 @@ func newStore(client *storage.Client, bucket *storage.BucketHandle, t *transport
 			UnknownSize: true,
 			CheckKey:    checkKey,
 			MaxMetadata: maxMetadata,
+			CheckClass:  checkClass,
 		},
 	}
 }
@@ -148,7 +150,7 @@ func generationOf(t backend.Tag) (int64, error) {
 func objectOf(a *storage.ObjectAttrs) backend.Object {
 	return backend.Object{
 		Key: a.Name, Size: a.Size, Tag: tagOf(a.Generation),
-		Stamp: strconv.FormatInt(a.Metageneration, 10), Modified: a.Updated,
+		Stamp: strconv.FormatInt(a.Metageneration, 10), Modified: a.Updated, Class: a.StorageClass,
 	}
 }
 

@@ -62,19 +62,15 @@ func (s *Store) put(ctx context.Context, key string, body backend.Body, opts bac
 	if err := s.accepts(ctx, key, body, opts); err != nil {
 		return backend.Object{}, err
 	}
-	metadata, err := s.normal(opts.Metadata)
+	v, err := s.newVersion(key, opts.Metadata, opts.ObjectTags, opts.Class)
 	if err != nil {
 		return backend.Object{}, err
 	}
-	data, err := s.read(ctx, body)
-	if err != nil {
+	if v.data, err = s.read(ctx, body); err != nil {
 		return backend.Object{}, err
 	}
-	return s.commit(ctx, opts.If, &version{
-		object:   backend.Object{Key: key, Size: int64(len(data))},
-		metadata: metadata,
-		data:     data,
-	})
+	v.object.Size = int64(len(v.data))
+	return s.commit(ctx, opts.If, v)
 }
 
 // accepts reports why a Put can be refused before any byte is read.

@@ -43,6 +43,7 @@ func open(s backend.Settings) (*s3proto.Store, error) {
 		Sign: func(_ context.Context, req *http.Request) (*http.Request, error) {
 			return signer.SignV4(*req, accessKey, secretKey, "", region), nil
 		},
+		Storage:   s3proto.ClassHeader(s["storageClass"]),
 		ExactKeys: s3proto.IsAWS(endpoint),
 		TLS:       config,
 	}), nil

@@ -55,13 +55,10 @@ func open(ctx context.Context, s backend.Settings) (*s3proto.Store, error) {
 
 // storage returns the headers by which the settings want objects kept.
 func storage(s backend.Settings) http.Header {
-	h := http.Header{}
+	h := s3proto.ClassHeader(s["storageClass"])
 	if key := s["kms_key_id"]; key != "" {
 		h["X-Amz-Server-Side-Encryption"] = []string{"aws:kms"}
 		h["X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id"] = []string{key}
-	}
-	if class := s["storageClass"]; class != "" {
-		h["X-Amz-Storage-Class"] = []string{class}
 	}
 	return h
 }

@@ -18,7 +18,8 @@ const (
 	hintBucket   = "check bucket"
 	hintPolicy   = "the credentials lack a permission on the bucket"
 	hintKMS      = "check the encryption key and the permission to use it"
-	hintArchived = "the object is archived; restore it first"
+	hintArchived = "have the store restore it (RestoreObject), then run again"
+	hintClass    = "check storageClass, or storage_class of the policy"
 	hintEndpoint = "check endpoint"
 	hintInTheWay = "on this server another object is in the way: one's key continues the other's"
 )
@@ -49,7 +50,7 @@ var codes = map[string]meaning{
 	"TokenRefreshRequired":  {fs.ErrPermission, hintToken},
 	"RequestTimeTooSkewed":  {fs.ErrPermission, hintClock},
 	"RequestExpired":        {fs.ErrPermission, hintClock},
-	"InvalidObjectState":    {fs.ErrPermission, hintArchived},
+	"InvalidObjectState":    {backend.ErrArchived, hintArchived},
 
 	// The right credentials at the wrong door: nothing but a change of the
 	// settings will help.
@@ -81,6 +82,8 @@ var codes = map[string]meaning{
 	"ExistingObjectIsDirectory":              {backend.ErrInvalidKey, hintInTheWay},
 	"DirectoryObjectContainsData":            {class: backend.ErrInvalidKey},
 	"MetadataTooLarge":                       {class: backend.ErrInvalidMetadata},
+	"InvalidStorageClass":                    {backend.ErrInvalidMetadata, hintClass},
+	"InvalidTag":                             {class: backend.ErrInvalidMetadata},
 	"RequestHeaderSectionTooLarge":           {class: backend.ErrInvalidMetadata},
 	"XMinioUnsupportedMetadata":              {class: backend.ErrInvalidMetadata},
 	"XMinioStorageFull":                      {class: backend.ErrNoSpace},

@@ -16,11 +16,10 @@ func (s *Store) Put(ctx context.Context, key string, body backend.Body, opts bac
 	if err := s.properties.CheckKey(key); err != nil {
 		return backend.Object{}, s.refuse("put", key, err)
 	}
-	header, err := putHeader(opts)
+	header, err := s.putHeader(opts)
 	if err != nil {
 		return backend.Object{}, s.refuse("put", key, err)
 	}
-	maps.Copy(header, s.config.Storage)
 	p, err := newPayload(ctx, body)
 	if err != nil {
 		return backend.Object{}, s.refuse("put", key, err)
@@ -41,22 +40,18 @@ func (s *Store) Put(ctx context.Context, key string, body backend.Body, opts bac
 	return o, nil
 }
 
-// putHeader returns the headers that carry metadata and conditions, or why they
-// cannot be sent.
-func putHeader(opts backend.PutOptions) (http.Header, error) {
-	h := make(http.Header, 8+len(opts.Metadata.User))
+// putHeader returns the headers that say what is stored beside the bytes, how,
+// and on which condition, or why they cannot be sent.
+func (s *Store) putHeader(opts backend.PutOptions) (http.Header, error) {
+	h, err := conditionHeader(opts.If)
+	if err != nil {
+		return nil, err
+	}
 	if err := setMetadata(h, opts.Metadata); err != nil {
 		return nil, err
 	}
-	switch {
-	case opts.If.Absent && opts.If.Match != "":
-		return nil, fmt.Errorf("%w: nothing is absent and a version at once", backend.ErrPrecondition)
-	case opts.If.Absent:
-		h["If-None-Match"] = []string{"*"}
-	case opts.If.Match != "":
-		h["If-Match"] = []string{etagOf(opts.If.Match)}
-	}
-	return h, nil
+	maps.Copy(h, s.config.Storage)
+	return h, setBeside(h, opts.ObjectTags, opts.Class)
 }
 
 // explainBreak looks why a connection broke amid a body that was sent on a
