@@ -108,7 +108,7 @@ func (s *Store) normal(m backend.Metadata) (backend.Metadata, error) {
 	for name, value := range m.User {
 		lower := strings.ToLower(name)
 		if _, twice := kept.User[lower]; twice || lower == "" || lower == backend.ModTimeKey {
-			return m, fmt.Errorf("%w: name %q is empty, reserved or there twice", backend.ErrInvalidMetadata, name)
+			return m, fmt.Errorf("%w: the name %q is empty, reserved or there twice", backend.ErrInvalidMetadata, lower)
 		}
 		kept.User[lower] = value
 	}
