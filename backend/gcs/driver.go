@@ -84,11 +84,13 @@ func checkKMSKey(value string) error {
 	return nil
 }
 
+const standardClass = "STANDARD"
+
 // checkClass takes the classes that new objects may have
 // (https://cloud.google.com/storage/docs/storage-classes).
 func checkClass(value string) error {
 	switch value {
-	case "STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE":
+	case standardClass, "NEARLINE", "COLDLINE", "ARCHIVE":
 		return nil
 	}
 	return errors.New("allowed are STANDARD, NEARLINE, COLDLINE, ARCHIVE")
