@@ -2,6 +2,7 @@ package replication
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,7 +28,11 @@ func TestAMarkerThatTheServerHasNoRoomForIsLeftOut(t *testing.T) {
 		}
 		w.destination.putting = func(_ string, opts backend.PutOptions) error { return tooMuch(opts.Metadata) }
 		w.destination.beginning = tooMuch
+		w.source.calls()
 		require.EqualValues(t, 1, w.mustSync().Synced)
+		if !parts {
+			require.Equal(t, []string{"list", "open"}, slices.Compact(slices.Sorted(slices.Values(w.source.calls()))), "read once")
+		}
 		there, err := w.destination.Store.Stat(t.Context(), "a")
 		require.NoError(t, err)
 		require.Equal(t, m.User, there.Metadata.User)

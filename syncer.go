@@ -115,16 +115,17 @@ func (c *copying) attempt(ctx context.Context) (outcome, error) {
 	case err != nil:
 		return outcome{}, p.destination.wrap(err)
 	}
-	written, err := p.destination.Put(ctx, key, v.body, backend.PutOptions{
-		Metadata:   c.metadata(v.object, mk),
-		ObjectTags: tags, Class: class,
-		If: guard.sends(c.expect),
-	})
+	put := func() (backend.Object, error) {
+		return p.destination.Put(ctx, key, v.body, backend.PutOptions{
+			Metadata: c.metadata(v.object, mk), ObjectTags: tags, Class: class, If: guard.sends(c.expect),
+		})
+	}
+	written, err := put()
+	if c.withoutMarker(err) {
+		written, err = put()
+	}
 	if err == nil {
 		return c.done(v, written.Tag), nil
-	}
-	if c.withoutMarker(err) {
-		return outcome{}, errDestinationMoved // once more
 	}
 	if readErr := v.readFailure(); readErr != nil {
 		if changed(readErr) {
