@@ -17,15 +17,17 @@ type endpoint struct {
 	name   string // as the policy names it
 	prefix string
 	props  backend.Properties
-	trash  string // what begins with it is not there; see List
-	copies bool   // within the store, as a Copier
+	trash  string               // what begins with it is not there; see List
+	copies bool                 // within the store, as a Copier
+	tagger backend.ObjectTagger // nil in a store without object tags
 	// answered: it has answered in this pass.
 	answered atomic.Bool
 }
 
 func newEndpoint(b backend.Backend, role, name, prefix string) *endpoint {
 	_, copies := backend.As[backend.Copier](b)
-	return &endpoint{Backend: b, role: role, name: name, prefix: prefix, props: b.Properties(), copies: copies}
+	tagger, _ := backend.As[backend.ObjectTagger](b)
+	return &endpoint{Backend: b, role: role, name: name, prefix: prefix, props: b.Properties(), copies: copies, tagger: tagger}
 }
 
 // key returns the backend's key for a relative one.

@@ -77,6 +77,9 @@ func (c *copying) inParts(ctx context.Context) (outcome, error) {
 		c.whole = true
 		return outcome{}, errDestinationMoved // once more, in one piece
 	}
+	if c.withoutMarker(err) {
+		return outcome{}, errDestinationMoved
+	}
 	if err != nil {
 		return outcome{}, err
 	}
@@ -127,7 +130,15 @@ func (c *copying) upload(ctx context.Context, object backend.Object) (*transfer,
 	if err != nil {
 		return nil, nil, p.destination.wrap(err)
 	}
-	return t, nil, t.begin(ctx, mark(travelling(object.Metadata), t.marker(), p.destination.props.MaxMetadata), earlier)
+	opts := backend.PartsOptions{Metadata: c.metadata(object, t.marker())}
+	err = p.again.call(ctx, func() (err error) {
+		opts.ObjectTags, opts.Class, err = p.carrier.carry(ctx, c.key, object, c.class, true)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return t, nil, t.begin(ctx, opts, earlier)
 }
 
 // endEarlier ends with the upload of an earlier journal, if there is one, and

@@ -25,6 +25,11 @@ func (h *hooked) UploadParts(ctx context.Context, key string, opts backend.Parts
 	if err := h.note(op, key); err != nil {
 		return nil, err
 	}
+	if h.beginning != nil && opts.ID == "" {
+		if err := h.beginning(opts.Metadata); err != nil {
+			return nil, err
+		}
+	}
 	u, err := h.Store.UploadParts(ctx, key, opts)
 	return &hookedUpload{u, h, key}, h.done(op, key, err)
 }

@@ -50,6 +50,7 @@ type pass struct {
 	full     atomic.Int64 // objects in a row that found the store full
 	parts    partsConfig
 	guards   *guards
+	carrier  *carrier
 	batching batching
 	started  time.Time
 	at       whereabouts // of the destination
@@ -217,7 +218,7 @@ func (p *pass) work(ctx context.Context, d decision) outcome {
 func (p *pass) act(ctx context.Context, d decision) outcome {
 	switch d.verdict {
 	case verdictCopy:
-		return p.copy(ctx, d.key, d.source.Size, expected(d.destination), d.known)
+		return p.copy(ctx, d.key, d.source, expected(d.destination), d.known)
 	case verdictUnknown:
 		return p.resolve(ctx, d)
 	case verdictRehash:

@@ -184,9 +184,13 @@ func (p *planner) oneCopy(size int64, expect backend.Condition) RequestsBySide {
 // copyRequests estimates what settling a key that is not to be deleted takes.
 func (p *planner) copyRequests(dec decision, item PlanItem) (r PlanRequests) {
 	oneCopy := p.oneCopy(dec.source.Size, expected(dec.destination))
+	mostCopy := oneCopy
+	if p.policy.ObjectTags {
+		mostCopy.Source.Get++ // of an object that has some, or may have
+	}
 	switch {
 	case item.Action == ActionCopy:
-		return PlanRequests{oneCopy, oneCopy}
+		return PlanRequests{oneCopy, mostCopy}
 	case item.Reason == ReasonUnclaimed:
 		r = PlanRequests{oneHead, oneHead}
 		if p.policy.Deletes != KeepDeleted {
@@ -195,7 +199,7 @@ func (p *planner) copyRequests(dec decision, item PlanItem) (r PlanRequests) {
 	case item.Reason == ReasonStamp:
 		r.Least.Source.Get = 1
 		r.Most = r.Least
-		r.Most.add(oneCopy)
+		r.Most.add(mostCopy)
 	case item.Action == ActionLook:
 		r = PlanRequests{oneHead, oneHead}
 		if dec.destination.Size == dec.source.Size {
@@ -203,7 +207,7 @@ func (p *planner) copyRequests(dec decision, item PlanItem) (r PlanRequests) {
 			r.Most.Source.Get++
 			r.Most.Destination.Get++
 		}
-		r.Most.add(oneCopy)
+		r.Most.add(mostCopy)
 	}
 	return r
 }

@@ -67,6 +67,18 @@ type Policy struct {
 	// somebody else has replaced since.
 	Drift ConflictMode
 
+	// ObjectTags has the object tags of S3 and Azure copied too. It costs one
+	// request to the source for each copied object that has tags, and for others
+	// until an answer has shown that the source tells how many there are. A
+	// change of tags alone makes no new version, and so is not seen.
+	ObjectTags bool
+	// StorageClass maps the storage class of a source object to that of its
+	// copy, each in its store's own words: {"STANDARD": "Hot", "GLACIER":
+	// "Archive", "*": "Cool"}, in which "*" is every other class. An object of a
+	// class that is not there fails. While it is empty, copies have the class
+	// that the destination's settings or the store itself give new objects.
+	StorageClass map[string]string
+
 	// Bandwidth bounds the bytes a second that are copied; 0 is no bound.
 	Bandwidth int64
 	// Concurrency bounds the objects copied at once; 0 takes the replicator's

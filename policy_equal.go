@@ -10,7 +10,7 @@ import (
 // policies that mean the same compare equal whichever way they were made.
 func (p Policy) normalise() Policy {
 	p = p.clone()
-	for _, settings := range []*map[string]string{&p.SourceSettings, &p.DestinationSettings} {
+	for _, settings := range []*map[string]string{&p.SourceSettings, &p.DestinationSettings, &p.StorageClass} {
 		if len(*settings) == 0 {
 			*settings = nil
 		}
@@ -31,6 +31,7 @@ func (p Policy) equal(q Policy) bool { return reflect.DeepEqual(p.normalise(), q
 func (p Policy) clone() Policy {
 	p.SourceSettings = maps.Clone(p.SourceSettings)
 	p.DestinationSettings = maps.Clone(p.DestinationSettings)
+	p.StorageClass = maps.Clone(p.StorageClass)
 	p.Include = slices.Clone(p.Include)
 	p.Exclude = slices.Clone(p.Exclude)
 	return p

@@ -35,13 +35,15 @@ func fullPolicy() Policy {
 			Source:      EncryptionLayer{DefaultKey: "old"},
 			Destination: EncryptionLayer{Enabled: true, DefaultKey: "kek-1"},
 		},
-		Deletes:     KeepDeleted,
-		MaxDelete:   "10%",
-		TrashPrefix: ".trash/",
-		Foreign:     Overwrite,
-		Drift:       Overwrite,
-		Bandwidth:   50 << 20,
-		Concurrency: 16,
+		Deletes:      KeepDeleted,
+		MaxDelete:    "10%",
+		TrashPrefix:  ".trash/",
+		Foreign:      Overwrite,
+		Drift:        Overwrite,
+		ObjectTags:   true,
+		StorageClass: map[string]string{"STANDARD": "Hot", "*": "Cool"},
+		Bandwidth:    50 << 20,
+		Concurrency:  16,
 	}
 }
 
@@ -113,6 +115,8 @@ func policyGenerator() *rapid.Generator[Policy] {
 			TrashPrefix:         rapid.String().Draw(t, "trash prefix"),
 			Foreign:             ConflictMode(rapid.IntRange(0, 1).Draw(t, "foreign")),
 			Drift:               ConflictMode(rapid.IntRange(0, 1).Draw(t, "drift")),
+			ObjectTags:          rapid.Bool().Draw(t, "object tags"),
+			StorageClass:        settings.Draw(t, "storage class"),
 			Bandwidth:           rapid.Int64Range(0, math.MaxInt64).Draw(t, "bandwidth"),
 			Concurrency:         rapid.IntRange(0, math.MaxInt32).Draw(t, "concurrency"),
 		}

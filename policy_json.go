@@ -22,18 +22,20 @@ type wirePolicy struct {
 	Exclude             []string          `json:"exclude,omitempty"`
 	// CheckInterval is in nanoseconds. The whole seconds beside it are for
 	// clients that read no other form, and nil in the policies file.
-	CheckInterval        int64        `json:"check_interval"`
-	CheckIntervalSeconds *int64       `json:"check_interval_seconds,omitempty"`
-	Enabled              bool         `json:"enabled"`
-	Mode                 Mode         `json:"replication_mode"`
-	Encryption           Encryption   `json:"encryption,omitzero"`
-	Deletes              DeleteMode   `json:"deletes"`
-	MaxDelete            string       `json:"max_delete,omitempty"`
-	TrashPrefix          string       `json:"trash_prefix,omitempty"`
-	Foreign              ConflictMode `json:"foreign"`
-	Drift                ConflictMode `json:"drift"`
-	Bandwidth            int64        `json:"bandwidth,omitempty"`
-	Concurrency          int          `json:"concurrency,omitempty"`
+	CheckInterval        int64             `json:"check_interval"`
+	CheckIntervalSeconds *int64            `json:"check_interval_seconds,omitempty"`
+	Enabled              bool              `json:"enabled"`
+	Mode                 Mode              `json:"replication_mode"`
+	Encryption           Encryption        `json:"encryption,omitzero"`
+	Deletes              DeleteMode        `json:"deletes"`
+	MaxDelete            string            `json:"max_delete,omitempty"`
+	TrashPrefix          string            `json:"trash_prefix,omitempty"`
+	Foreign              ConflictMode      `json:"foreign"`
+	Drift                ConflictMode      `json:"drift"`
+	ObjectTags           bool              `json:"object_tags,omitempty"`
+	StorageClass         map[string]string `json:"storage_class,omitempty"`
+	Bandwidth            int64             `json:"bandwidth,omitempty"`
+	Concurrency          int               `json:"concurrency,omitempty"`
 }
 
 func wireForm(p Policy) wirePolicy {
@@ -51,6 +53,7 @@ func wireForm(p Policy) wirePolicy {
 		CheckInterval: int64(p.CheckInterval), Enabled: p.Enabled,
 		Mode: p.Mode, Encryption: p.Encryption,
 		Deletes: p.Deletes, MaxDelete: p.MaxDelete, TrashPrefix: p.TrashPrefix, Foreign: p.Foreign, Drift: p.Drift,
+		ObjectTags: p.ObjectTags, StorageClass: p.StorageClass,
 		Bandwidth: p.Bandwidth, Concurrency: p.Concurrency,
 	}
 }
@@ -167,6 +170,18 @@ func jsonSize(raw json.RawMessage) (int64, error) {
 		return 0, err
 	}
 	return ParseSize(text)
+}
+
+// jsonClasses takes one class for all as a text.
+func jsonClasses(raw json.RawMessage) (map[string]string, error) {
+	if raw[0] != '"' {
+		return jsonStringMap(raw)
+	}
+	class, err := jsonString(raw)
+	if err != nil || class == "" {
+		return nil, err
+	}
+	return map[string]string{anyClass: class}, nil
 }
 
 func jsonInt(raw json.RawMessage) (int, error) {

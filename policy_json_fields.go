@@ -27,6 +27,8 @@ var policyFields = map[string]func(*policyDecoder, json.RawMessage) error{
 	"trash_prefix":           field(jsonString, func(d *policyDecoder) *string { return &d.TrashPrefix }),
 	"foreign":                func(d *policyDecoder, raw json.RawMessage) error { return jsonEnum(raw, &d.Foreign) },
 	"drift":                  func(d *policyDecoder, raw json.RawMessage) error { return jsonEnum(raw, &d.Drift) },
+	"object_tags":            field(jsonBool, func(d *policyDecoder) *bool { return &d.ObjectTags }),
+	"storage_class":          field(jsonClasses, func(d *policyDecoder) *map[string]string { return &d.StorageClass }),
 	"bandwidth":              field(jsonSize, func(d *policyDecoder) *int64 { return &d.Bandwidth }),
 	"concurrency":            field(jsonInt, func(d *policyDecoder) *int { return &d.Concurrency }),
 }

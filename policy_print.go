@@ -69,6 +69,12 @@ func (p Policy) summary() string {
 	if p.TrashPrefix != "" {
 		fmt.Fprintf(&b, ", trash %q", p.TrashPrefix)
 	}
+	if p.ObjectTags {
+		b.WriteString(", object tags")
+	}
+	if len(p.StorageClass) > 0 {
+		fmt.Fprintf(&b, ", storage class %q", p.StorageClass)
+	}
 	if p.Bandwidth != 0 {
 		fmt.Fprintf(&b, ", bandwidth %s", formatSize(p.Bandwidth))
 	}

@@ -46,7 +46,7 @@ func TestNoPrintedFormOfAPolicyHoldsASettingsValue(t *testing.T) {
 func TestPrintedPolicySaysWhatItDoes(t *testing.T) {
 	require.Equal(t, `policy "dr/photos": s3[bucket secret_key] "2024/" -> archive[region secret_key] "copies/2024/", opaque, every 1m30.001s, `+
 		`encrypted [backend destination], include ["**/*.jpg" "*.{png,gif}"], exclude ["tmp/**"], `+
-		`deletes keep, foreign overwrite, drift overwrite, max delete "10%", trash ".trash/", bandwidth 50M, concurrency 16`, fmt.Sprint(fullPolicy()))
+		`deletes keep, foreign overwrite, drift overwrite, max delete "10%", trash ".trash/", object tags, storage class map["*":"Cool" "STANDARD":"Hot"], bandwidth 50M, concurrency 16`, fmt.Sprint(fullPolicy()))
 	require.Equal(t, `policy "": [] "" -> [] "", transparent, disabled, deletes propagate, foreign report, drift report`, fmt.Sprintf("%#v", Policy{}))
 	require.Equal(t, "<nil>", fmt.Sprint((*Policy)(nil)))
 }

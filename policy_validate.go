@@ -58,6 +58,7 @@ func (p Policy) validate(resolve func(name string) (backend.Schema, map[string]s
 	f.add("max_delete", err)
 	f.add("foreign", textError(p.Foreign.MarshalText()))
 	f.add("drift", textError(p.Drift.MarshalText()))
+	f.add("storage_class", checkClasses(p.StorageClass))
 	if p.Bandwidth < 0 {
 		f.addf("bandwidth", "%d is negative; 0 is no bound", p.Bandwidth)
 	}
@@ -154,6 +155,23 @@ func (l EncryptionLayer) check() error {
 	}
 	if !printable(l.DefaultKey) || len(l.DefaultKey) > maxPolicyID {
 		errs = append(errs, fmt.Errorf("the default_key is longer than %d bytes or not printable", maxPolicyID))
+	}
+	return errors.Join(errs...)
+}
+
+// checkClasses leaves it to the stores which classes there are.
+func checkClasses(classes map[string]string) error {
+	var errs []error
+	for _, from := range slices.Sorted(maps.Keys(classes)) {
+		to := classes[from]
+		switch {
+		case from == "" || to == "":
+			errs = append(errs, fmt.Errorf("%.80q: %.80q has an empty class", from, to))
+		case !printable(from) || !printable(to) || len(from)+len(to) > maxPolicyID:
+			errs = append(errs, fmt.Errorf("%.80q: %.80q is longer than %d bytes or not printable", from, to, maxPolicyID))
+		case to == anyClass:
+			errs = append(errs, fmt.Errorf(`%.80q: "*" stands for any class of the source; name the one the copy is to have`, from))
+		}
 	}
 	return errors.Join(errs...)
 }

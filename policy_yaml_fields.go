@@ -74,6 +74,8 @@ func (r *yamlReader) readPolicy(n *yaml.Node, index int, out *policyFile) {
 		"trash_prefix":     r.textInto(&p.TrashPrefix),
 		"foreign":          r.enumInto(&p.Foreign),
 		"drift":            r.enumInto(&p.Drift),
+		"object_tags":      r.boolInto(&p.ObjectTags),
+		"storage_class":    r.classesInto(&p.StorageClass),
 		"bandwidth":        func(n *yaml.Node, at yamlPlace) { p.Bandwidth = r.number(n, at, ParseSize) },
 		"concurrency":      func(n *yaml.Node, at yamlPlace) { p.Concurrency = int(r.number(n, at, smallNumber)) },
 		"enabled":          r.boolInto(&p.Enabled),
@@ -127,6 +129,18 @@ func (r *yamlReader) settingsInto(into *map[string]string) yamlField {
 				*into = map[string]string{}
 			}
 			(*into)[pair.name] = r.text(pair.value, at.below(pair.name))
+		}
+	}
+}
+
+// classesInto takes one class for all as a single value.
+func (r *yamlReader) classesInto(into *map[string]string) yamlField {
+	named := r.settingsInto(into)
+	return func(n *yaml.Node, at yamlPlace) {
+		if unalias(n).Kind != yaml.ScalarNode {
+			named(n, at)
+		} else if class := r.text(n, at); class != "" {
+			*into = map[string]string{anyClass: class}
 		}
 	}
 }

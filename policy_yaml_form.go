@@ -9,22 +9,24 @@ import (
 
 // yamlPolicy is the form of a Policy in a policy file.
 type yamlPolicy struct {
-	ID            yamlText       `yaml:"id"`
-	Source        yamlSide       `yaml:"source"`
-	Destination   yamlSide       `yaml:"destination"`
-	CheckInterval string         `yaml:"check_interval,omitempty"`
-	Enabled       bool           `yaml:"enabled"`
-	Mode          Mode           `yaml:"replication_mode"`
-	Encryption    yamlEncryption `yaml:"encryption,omitempty"`
-	Include       []yamlText     `yaml:"include,omitempty"`
-	Exclude       []yamlText     `yaml:"exclude,omitempty"`
-	Deletes       DeleteMode     `yaml:"deletes"`
-	MaxDelete     yamlText       `yaml:"max_delete,omitempty"`
-	TrashPrefix   yamlText       `yaml:"trash_prefix,omitempty"`
-	Foreign       ConflictMode   `yaml:"foreign"`
-	Drift         ConflictMode   `yaml:"drift"`
-	Bandwidth     string         `yaml:"bandwidth,omitempty"`
-	Concurrency   int            `yaml:"concurrency,omitempty"`
+	ID            yamlText              `yaml:"id"`
+	Source        yamlSide              `yaml:"source"`
+	Destination   yamlSide              `yaml:"destination"`
+	CheckInterval string                `yaml:"check_interval,omitempty"`
+	Enabled       bool                  `yaml:"enabled"`
+	Mode          Mode                  `yaml:"replication_mode"`
+	Encryption    yamlEncryption        `yaml:"encryption,omitempty"`
+	Include       []yamlText            `yaml:"include,omitempty"`
+	Exclude       []yamlText            `yaml:"exclude,omitempty"`
+	Deletes       DeleteMode            `yaml:"deletes"`
+	MaxDelete     yamlText              `yaml:"max_delete,omitempty"`
+	TrashPrefix   yamlText              `yaml:"trash_prefix,omitempty"`
+	Foreign       ConflictMode          `yaml:"foreign"`
+	Drift         ConflictMode          `yaml:"drift"`
+	ObjectTags    bool                  `yaml:"object_tags,omitempty"`
+	StorageClass  map[yamlText]yamlText `yaml:"storage_class,omitempty"`
+	Bandwidth     string                `yaml:"bandwidth,omitempty"`
+	Concurrency   int                   `yaml:"concurrency,omitempty"`
 }
 
 type yamlSide struct {
@@ -69,6 +71,7 @@ func yamlForm(p Policy) yamlPolicy {
 		Encryption: yamlEncryption{layer(p.Encryption.Backend), layer(p.Encryption.Source), layer(p.Encryption.Destination)},
 		Include:    yamlTexts(p.Include), Exclude: yamlTexts(p.Exclude),
 		Deletes: p.Deletes, MaxDelete: yamlText(p.MaxDelete), TrashPrefix: yamlText(p.TrashPrefix), Foreign: p.Foreign, Drift: p.Drift,
+		ObjectTags: p.ObjectTags, StorageClass: yamlSettings(p.StorageClass),
 		Concurrency: p.Concurrency,
 	}
 	if p.CheckInterval != 0 {

@@ -23,7 +23,8 @@ func TestPolicyFileExample(t *testing.T) {
 			SourceBackend: "local", SourceSettings: map[string]string{"path": "/srv/photos"},
 			DestinationBackend: "archive", DestinationPrefix: "photos/",
 			CheckInterval: 5 * time.Minute, Enabled: true, Exclude: []string{"**/*.tmp", ".cache/**"},
-			MaxDelete: "10%", Bandwidth: 50 << 20, Concurrency: 16,
+			StorageClass: map[string]string{"*": "STANDARD_IA"},
+			MaxDelete:    "10%", Bandwidth: 50 << 20, Concurrency: 16,
 		},
 		{
 			ID:            "documents",
@@ -31,7 +32,7 @@ func TestPolicyFileExample(t *testing.T) {
 			DestinationBackend: "archive", DestinationPrefix: "documents/",
 			CheckInterval: 5 * time.Minute, Exclude: []string{"**/*.tmp", ".cache/**"},
 			Mode: Opaque, Encryption: Encryption{Destination: EncryptionLayer{Enabled: true, DefaultKey: "kek-1"}},
-			Deletes: KeepDeleted, Foreign: Overwrite, MaxDelete: "500", Bandwidth: 50 << 20, Concurrency: 16,
+			Deletes: KeepDeleted, Foreign: Overwrite, MaxDelete: "500", StorageClass: map[string]string{"*": "GLACIER_IR"}, Bandwidth: 50 << 20, Concurrency: 16,
 		},
 	}, file.policies)
 	require.Equal(t, "testdata/policies.yaml:14", file.place("dr"))

@@ -133,7 +133,7 @@ func (p *pass) lookAfterDelete(ctx context.Context, key string) outcome {
 		// Absent, or unknown: without an entry the next pass copies what it lists.
 		return gone
 	}
-	out := p.copy(ctx, key, back.Size, backend.Condition{Absent: true}, true)
+	out := p.copy(ctx, key, back, backend.Condition{Absent: true}, true)
 	out.deleted, out.forget = true, out.entry == nil
 	return out
 }

@@ -25,7 +25,7 @@ func (p *pass) resolve(ctx context.Context, d decision) outcome {
 	})
 	switch {
 	case absent(err):
-		return p.copy(ctx, d.key, d.source.Size, backend.Condition{Absent: true}, d.known)
+		return p.copy(ctx, d.key, d.source, backend.Condition{Absent: true}, d.known)
 	case err != nil:
 		if p.doubt.look.Load() {
 			p.doubt.stays.Store(true) // it may be ours, which nobody knows yet
@@ -36,7 +36,7 @@ func (p *pass) resolve(ctx context.Context, d decision) outcome {
 		if mk.source == fingerprintOf(d.source) {
 			return outcome{kind: outcomeAdopted, entry: newEntry(d.key, &version{object: d.source}, there.Tag)}
 		}
-		out := p.copy(ctx, d.key, d.source.Size, backend.Condition{Match: there.Tag}, d.known)
+		out := p.copy(ctx, d.key, d.source, backend.Condition{Match: there.Tag}, d.known)
 		if out.entry == nil {
 			out.entry = markedEntry(d.key, mk, there.Tag) // not written anew, but known to be ours
 		}
@@ -50,7 +50,7 @@ func (p *pass) resolve(ctx context.Context, d decision) outcome {
 	if err := p.mayReplace(d.known, there); err != nil {
 		return failed(err)
 	}
-	return p.copy(ctx, d.key, d.source.Size, backend.Condition{Match: there.Tag}, d.known)
+	return p.copy(ctx, d.key, d.source, backend.Condition{Match: there.Tag}, d.known)
 }
 
 // ownMarker returns the marker of an object that this policy wrote. The size
@@ -121,7 +121,7 @@ func (p *pass) hashOnce(ctx context.Context, e *endpoint, key string, tag backen
 func (p *pass) rehash(ctx context.Context, d decision) outcome {
 	expect := backend.Condition{Match: d.destination.Tag}
 	if len(d.entry.Digest) == 0 {
-		return p.copy(ctx, d.key, d.source.Size, expect, true)
+		return p.copy(ctx, d.key, d.source, expect, true)
 	}
 	var v *version
 	err := p.again.call(ctx, func() (err error) {
@@ -132,11 +132,11 @@ func (p *pass) rehash(ctx context.Context, d decision) outcome {
 	case absent(err):
 		return outcome{kind: outcomeNone}
 	case err != nil && changed(err):
-		return p.copy(ctx, d.key, d.source.Size, expect, true)
+		return p.copy(ctx, d.key, d.source, expect, true)
 	case err != nil:
 		return failed(p.source.wrap(err))
 	case !bytes.Equal(v.contentDigest(), d.entry.Digest):
-		return p.copy(ctx, d.key, d.source.Size, expect, true)
+		return p.copy(ctx, d.key, d.source, expect, true)
 	}
 	entry := newEntry(d.key, v, d.destination.Tag)
 	entry.Adopted = d.entry.Adopted

@@ -187,6 +187,9 @@ func (r *Replicator) newPass(ctx context.Context, p Policy, options syncOptions,
 		endpoint: source, memory: r.memory,
 		moved: pass.moved,
 	}
+	if pass.carrier, err = pass.newCarrier(); err != nil {
+		return nil, err
+	}
 	pass.parts = r.newPartsConfig(destination, state, pass.workers)
 	pass.batching = r.batching
 	if p.Bandwidth > 0 {

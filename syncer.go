@@ -33,17 +33,19 @@ type copying struct {
 	operation string // names this copy in the marker
 	unsure    bool   // a write may have been applied unseen
 	size      int64  // as the source was last seen
+	class     string // as the source's listing has it, if that was seen
 	whole     bool   // the destination takes no parts after all
+	bare      bool   // nor the metadata with a marker in it
 }
 
 // copy writes the current source version of a key, on the condition that the
-// destination still has what expect says. The size is what the source had when
+// destination still has what expect says. Seen is what the source had when
 // it was last seen.
-func (p *pass) copy(ctx context.Context, key string, size int64, expect backend.Condition, known bool) outcome {
+func (p *pass) copy(ctx context.Context, key string, seen backend.Object, expect backend.Condition, known bool) outcome {
 	if err := errors.Join(p.refuseTrash(key), p.destination.refuse(key)); err != nil {
 		return failed(err)
 	}
-	c := &copying{pass: p, key: key, size: size, expect: expect, known: known, operation: p.nextOperation()}
+	c := &copying{pass: p, key: key, size: seen.Size, class: seen.Class, expect: expect, known: known, operation: p.nextOperation()}
 	out := c.run(ctx)
 	if c.unsure && out.entry == nil {
 		p.doubt.stays.Store(true)
@@ -101,6 +103,10 @@ func (c *copying) attempt(ctx context.Context) (outcome, error) {
 	if err := c.raiseDoubt(ctx); err != nil {
 		return outcome{}, err
 	}
+	tags, class, err := p.carrier.carry(ctx, c.key, v.object, c.class, false)
+	if err != nil {
+		return outcome{}, err
+	}
 	mk := marker{policy: p.policy.ID, source: fingerprintOf(v.object), operation: c.operation}
 	key := p.destination.key(c.key)
 	switch err := p.destination.look(ctx, key, guard, c.expect); {
@@ -109,10 +115,15 @@ func (c *copying) attempt(ctx context.Context) (outcome, error) {
 	case err != nil:
 		return outcome{}, p.destination.wrap(err)
 	}
-	written, err := p.destination.Put(ctx, key, v.body, backend.PutOptions{
-		Metadata: mark(travelling(v.object.Metadata), mk, p.destination.props.MaxMetadata),
-		If:       guard.sends(c.expect),
-	})
+	put := func() (backend.Object, error) {
+		return p.destination.Put(ctx, key, v.body, backend.PutOptions{
+			Metadata: c.metadata(v.object, mk), ObjectTags: tags, Class: class, If: guard.sends(c.expect),
+		})
+	}
+	written, err := put()
+	if c.withoutMarker(err) {
+		written, err = put()
+	}
 	if err == nil {
 		return c.done(v, written.Tag), nil
 	}
@@ -128,6 +139,24 @@ func (c *copying) attempt(ctx context.Context) (outcome, error) {
 		return outcome{}, p.destination.wrap(err)
 	}
 	return c.look(ctx, v, mk, conflict, err)
+}
+
+// metadata returns that of the copy.
+func (c *copying) metadata(source backend.Object, mk marker) backend.Metadata {
+	m := travelling(source.Metadata)
+	if c.bare {
+		return m
+	}
+	return mark(m, mk, c.pass.destination.props.MaxMetadata)
+}
+
+// withoutMarker reports whether a write that failed so may do without the
+// marker, which then is left out: some servers count more bytes than are declared,
+// MinIO the prefix of each name for one.
+func (c *copying) withoutMarker(err error) bool {
+	again := !c.bare && errors.Is(err, backend.ErrInvalidMetadata)
+	c.bare = c.bare || again
+	return again
 }
 
 // raiseDoubt makes sure, before an object appears at the destination, that a

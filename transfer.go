@@ -43,8 +43,9 @@ func (p *pass) newTransfer(from *sourceReader, object backend.Object, key string
 // before any part is put, so that a process that dies at any moment leaves none
 // that the next pass does not find. An earlier journal of the key may know of
 // uploads without a known id, which the new one takes over.
-func (t *transfer) begin(ctx context.Context, metadata backend.Metadata, earlier uploadJournal) error {
+func (t *transfer) begin(ctx context.Context, opts backend.PartsOptions, earlier uploadJournal) error {
 	p, j := t.pass, t.journal
+	opts.PartSize = j.PartSize
 	if j.UnknownSince = earlier.UnknownSince; j.UnknownSince.IsZero() {
 		j.UnknownSince = time.Now().UTC()
 	}
@@ -55,7 +56,7 @@ func (t *transfer) begin(ctx context.Context, metadata backend.Metadata, earlier
 		if unwritten = p.parts.journals.write(ctx, j); unwritten != nil {
 			return unwritten
 		}
-		t.upload, err = p.parts.uploader.UploadParts(ctx, j.Key, backend.PartsOptions{PartSize: j.PartSize, Metadata: metadata})
+		t.upload, err = p.parts.uploader.UploadParts(ctx, j.Key, opts)
 		unsure = unsure || err != nil && !backend.Definite(err)
 		return err
 	})

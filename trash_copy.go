@@ -57,7 +57,7 @@ func (p *pass) copyInParts(ctx context.Context, reader *sourceReader, v *version
 	if err != nil {
 		return err
 	}
-	if err := t.begin(ctx, *v.object.Metadata, earlier); err != nil {
+	if err := t.begin(ctx, backend.PartsOptions{Metadata: *v.object.Metadata}, earlier); err != nil {
 		return err
 	}
 	parts, err := t.putAll(ctx, nil)

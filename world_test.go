@@ -30,6 +30,8 @@ type world struct {
 	patience    time.Duration // with outages; none unless a test sets it
 	// wrap, unless nil, puts another backend around the destination.
 	wrap func(*hooked) backend.Backend
+	// wrapSource is wrap for the source.
+	wrapSource func(*hooked) backend.Backend
 }
 
 // newWorld makes a world. Pages are small, so that their borders are met.
@@ -138,6 +140,9 @@ func (d worldDriver) Schema() backend.Schema {
 	return backend.Schema{{Name: "side", Required: true, Help: "source or destination"}}
 }
 func (d worldDriver) Open(_ context.Context, s backend.Settings) (backend.Backend, error) {
+	if s["side"] == "source" && d.wrapSource != nil {
+		return d.wrapSource(d.source), nil
+	}
 	if s["side"] == "source" {
 		return d.source, nil
 	}
@@ -156,13 +161,17 @@ type hooked struct {
 	before func(op, key string) error
 	after  func(op, key string) error
 	stamp  func(key string) string
-	body   func(key string, r io.ReadCloser) io.ReadCloser
+	// describe changes what Stat and Open say of an object.
+	describe func(*backend.Object)
+	body     func(key string, r io.ReadCloser) io.ReadCloser
 	// listing is called before a listing begins.
 	listing func()
 	// putting sees the options of a Put, whose place its error takes.
 	putting func(key string, opts backend.PutOptions) error
-	open    func(key string, r io.ReadCloser) io.ReadCloser // puts another body in place
-	page    func(page []backend.Object) []backend.Object    // puts another page of a listing in place
+	// beginning sees the metadata of an upload that is to begin, likewise.
+	beginning func(backend.Metadata) error
+	open      func(key string, r io.ReadCloser) io.ReadCloser // puts another body in place
+	page      func(page []backend.Object) []backend.Object    // puts another page of a listing in place
 }
 
 // calls returns the operations since the last time.
@@ -207,6 +216,9 @@ func (h *hooked) Stat(ctx context.Context, key string) (backend.Object, error) {
 	}
 	o, err := h.Store.Stat(ctx, key)
 	h.mark(&o)
+	if h.describe != nil {
+		h.describe(&o)
+	}
 	return o, h.done("stat", key, err)
 }
 
@@ -216,6 +228,9 @@ func (h *hooked) Open(ctx context.Context, key string, opts backend.OpenOptions)
 	}
 	o, r, err := h.Store.Open(ctx, key, opts)
 	h.mark(&o)
+	if h.describe != nil {
+		h.describe(&o)
+	}
 	if err == nil && h.body != nil {
 		r = h.body(key, r)
 	}

@@ -78,7 +78,15 @@ type OpenOptions struct {
 // PutOptions describe the object to write and what it may replace.
 type PutOptions struct {
 	Metadata Metadata
-	If       Condition
+	// ObjectTags are those the object is to have; an ObjectTagger keeps all of
+	// them or refuses the Put with ErrInvalidMetadata.
+	ObjectTags map[string]string
+	// Class, unless empty, is the storage class the object is to have, in place
+	// of the one that the backend's settings or the store give. A store without
+	// classes, or without this one, refuses it with errors.ErrUnsupported or
+	// ErrInvalidMetadata.
+	Class string
+	If    Condition
 }
 
 // DeleteOptions say what a deletion may remove.

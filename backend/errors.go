@@ -35,6 +35,9 @@ var (
 	ErrTooLarge = errors.New("object too large")
 	// ErrNoSpace: the store is full.
 	ErrNoSpace = errors.New("no space left")
+	// ErrArchived: the object's bytes are in an archive, and cannot be read
+	// before somebody has had the store restore them.
+	ErrArchived = errors.New("the object is archived")
 	// ErrNotRegular: a FIFO, socket or device where an object would be.
 	ErrNotRegular = errors.New("not a regular file")
 )
@@ -77,7 +80,7 @@ func Definite(err error) bool {
 	for _, class := range []error{
 		fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, errors.ErrUnsupported,
 		ErrPrecondition, ErrChecksum, ErrThrottled, ErrStoreNotFound,
-		ErrInvalidKey, ErrInvalidMetadata, ErrTooLarge, ErrNoSpace, ErrNotRegular,
+		ErrInvalidKey, ErrInvalidMetadata, ErrTooLarge, ErrNoSpace, ErrNotRegular, ErrArchived,
 	} {
 		if errors.Is(err, class) {
 			return true

@@ -37,12 +37,14 @@ type Metadata struct {
 const ReservedPrefix = "objrepl-"
 
 // ModTimeKey is the user metadata name under which object stores keep
-// Metadata.ModTime, in decimal seconds since 1970 with up to nine decimals:
-// the name and form that rclone writes and that s3fs reads and writes
-// (https://rclone.org/s3/#modification-times-and-hashes).
+// Metadata.ModTime, the one that rclone and s3fs know. S3 has it as
+// FormatModTime writes it, as both do there
+// (https://rclone.org/s3/#modification-times-and-hashes); Google Cloud Storage
+// and Azure as RFC 3339, as rclone does there. ParseModTime reads all.
 const ModTimeKey = "mtime"
 
-// FormatModTime renders t for ModTimeKey.
+// FormatModTime renders t for ModTimeKey in decimal seconds since 1970, with
+// nine decimals or none: s3fs reads what is behind the point as nanoseconds.
 func FormatModTime(t time.Time) string {
 	sec, nsec := t.Unix(), int64(t.Nanosecond())
 	sign := ""
@@ -56,13 +58,17 @@ func FormatModTime(t time.Time) string {
 	}
 	s := sign + strconv.FormatInt(sec, 10)
 	if nsec > 0 {
-		s += "." + strings.TrimRight(fmt.Sprintf("%09d", nsec), "0")
+		s += fmt.Sprintf(".%09d", nsec)
 	}
 	return s
 }
 
-// ParseModTime reads what FormatModTime, rclone or s3fs wrote.
+// ParseModTime reads what FormatModTime, rclone or s3fs wrote: seconds, or a
+// time as in RFC 3339.
 func ParseModTime(s string) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t, nil
+	}
 	bad := fmt.Errorf("%s metadata %q is not a number of seconds", ModTimeKey, s)
 	whole, frac, hasFrac := strings.Cut(s, ".")
 	digits, negative := strings.CutPrefix(whole, "-")

@@ -13,18 +13,18 @@ import (
 
 func TestModTimeText(t *testing.T) {
 	for text, want := range map[string]time.Time{
-		"0":                     time.Unix(0, 0),
-		"1":                     time.Unix(1, 0),
-		"1700000000.5":          time.Unix(1_700_000_000, 500_000_000),
-		"1700000000.000000001":  time.Unix(1_700_000_000, 1),
-		"1700000000.123456789":  time.Unix(1_700_000_000, 123_456_789),
-		"-1":                    time.Unix(-1, 0),
-		"-0.5":                  time.Unix(-1, 500_000_000),
-		"-0.000000001":          time.Unix(0, -1),
-		"-1.25":                 time.Unix(-2, 750_000_000),
-		"-62135596799":          time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC),
-		"253402300799.99":       time.Date(9999, 12, 31, 23, 59, 59, 990_000_000, time.UTC),
-		"1700000000.1234567891": {}, // read, but never written
+		"0":                      time.Unix(0, 0),
+		"1":                      time.Unix(1, 0),
+		"1700000000.500000000":   time.Unix(1_700_000_000, 500_000_000),
+		"1700000000.000000001":   time.Unix(1_700_000_000, 1),
+		"1700000000.123456789":   time.Unix(1_700_000_000, 123_456_789),
+		"-1":                     time.Unix(-1, 0),
+		"-0.500000000":           time.Unix(-1, 500_000_000),
+		"-0.000000001":           time.Unix(0, -1),
+		"-1.250000000":           time.Unix(-2, 750_000_000),
+		"-62135596799":           time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC),
+		"253402300799.990000000": time.Date(9999, 12, 31, 23, 59, 59, 990_000_000, time.UTC),
+		"1700000000.1234567891":  {}, // read, but never written
 	} {
 		got, err := backend.ParseModTime(text)
 		require.NoError(t, err, text)
@@ -43,6 +43,10 @@ func TestModTimeOfOtherPrograms(t *testing.T) {
 		"1700000000.100":       time.Unix(1_700_000_000, 100_000_000),
 		"0000001":              time.Unix(1, 0),
 		"-0":                   time.Unix(0, 0),
+		"1700000000.5":         time.Unix(1_700_000_000, 500_000_000),
+		// rclone in Google Cloud Storage and Azure
+		"2023-11-14T22:13:20.000000001Z": time.Unix(1_700_000_000, 1),
+		"2023-11-14T23:13:20+01:00":      time.Unix(1_700_000_000, 0),
 	} {
 		got, err := backend.ParseModTime(text)
 		require.NoError(t, err, text)
@@ -53,7 +57,7 @@ func TestModTimeOfOtherPrograms(t *testing.T) {
 func TestModTimeThatIsNone(t *testing.T) {
 	for _, text := range []string{
 		"", " ", "-", ".", "1.", ".5", "-.5", "+1", "--1", "1.-5", "1.+5", "1. 5", "1_0", "0x1", "1e3", " 1", "1 ", "1,5", "now",
-		"1.5.5", "2023-11-14T22:13:20Z", "99999999999999999999", "9223372036854775807", "NaN",
+		"1.5.5", "2023-11-14T22:13:20", "2023-11-14", "99999999999999999999", "9223372036854775807", "NaN",
 	} {
 		_, err := backend.ParseModTime(text)
 		assert.ErrorContains(t, err, "mtime", text)
@@ -103,7 +107,7 @@ func TestCloneSharesNothing(t *testing.T) {
 func TestUserSizeCountsNamesValuesAndTime(t *testing.T) {
 	assert.Zero(t, backend.Metadata{ContentType: "not counted"}.UserSize())
 	assert.Equal(t, 1+2+2+3, backend.Metadata{User: map[string]string{"a": "12", "bb": "日"}}.UserSize())
-	assert.Equal(t, len("mtime")+len("1.5")+2, backend.Metadata{
+	assert.Equal(t, len("mtime")+len("1.500000000")+2, backend.Metadata{
 		ModTime: time.Unix(1, 500_000_000), User: map[string]string{"a": "b"},
 	}.UserSize())
 }

@@ -31,6 +31,13 @@ type Object struct {
 	// precision this kind of answer has. It is a hint for people: nothing is
 	// decided by it.
 	Modified time.Time
+	// Class is the storage class or access tier of the object in the store's own
+	// word. List or Stat, and mostly both, carry it; empty where this answer
+	// does not, or the store has none.
+	Class string
+	// ObjectTags is how many object tags this answer says that the object has.
+	// 0 is also that of an answer that says nothing of them.
+	ObjectTags int
 	// Metadata is nil where the answer does not carry it, as in most listings.
 	// Stat and Open always carry it.
 	Metadata *Metadata

@@ -44,7 +44,10 @@ type PartsOptions struct {
 	// PartSize is the length of every part but the last, which has at most as
 	// much. Properties.Parts bounds it.
 	PartSize int64
-	Metadata Metadata
+	// As in PutOptions.
+	Metadata   Metadata
+	ObjectTags map[string]string
+	Class      string
 }
 
 // A PartUpload is one upload in parts. Its methods may be called from many

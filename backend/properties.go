@@ -52,6 +52,10 @@ type Properties struct {
 	// added up in bytes; 0 is no limit.
 	MaxMetadata int
 
+	// CheckClass reports, without I/O, why a storage class cannot be one in this
+	// store. Nil in a store that has no classes.
+	CheckClass func(class string) error
+
 	// ListsSpecial: List reports entries with a Problem (special files,
 	// unreadable directories). Only for stores that can hold such things.
 	ListsSpecial bool

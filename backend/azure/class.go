@@ -31,7 +31,7 @@ const (
 	hintExpired   = "renew sasToken, which has expired or is not valid yet; else the clock of this machine is wrong"
 	hintLease     = "somebody holds a lease on it; wait for its end or break it"
 	hintSnapshots = "delete its snapshots first, which the library never does"
-	hintArchived  = "move it to an online tier first"
+	hintArchived  = "have the store rehydrate it to an online tier, then run again"
 	hintPolicy    = "an immutability policy or a legal hold protects it"
 	hintScope     = "check that encryptionScope exists, is enabled, and that the container lets it be named"
 	hintBlocks    = "another program has begun an upload of it with block ids of another length; it is forgotten a week after its last block, or when the object is next written whole"
@@ -54,8 +54,8 @@ var answers = map[string]struct {
 	"TargetConditionNotMet":              {backend.ErrPrecondition, ""},
 	"BlobImmutableDueToPolicy":           {fs.ErrPermission, hintPolicy},
 	"SnapshotsPresent":                   {errors.ErrUnsupported, hintSnapshots},
-	"BlobArchived":                       {errors.ErrUnsupported, hintArchived},
-	"BlobBeingRehydrated":                {errors.ErrUnsupported, hintArchived},
+	"BlobArchived":                       {backend.ErrArchived, hintArchived},
+	"BlobBeingRehydrated":                {backend.ErrArchived, hintArchived},
 	"InvalidBlobType":                    {errors.ErrUnsupported, "it is an append or page blob; the library writes block blobs"},
 	"InvalidBlobOrBlock":                 {errors.ErrUnsupported, hintBlocks},
 	"Md5Mismatch":                        {backend.ErrChecksum, ""},
@@ -66,6 +66,8 @@ var answers = map[string]struct {
 	"InternalError":                      {backend.ErrUnavailable, ""},
 	"InvalidResourceName":                {backend.ErrInvalidKey, ""},
 	"InvalidUri":                         {backend.ErrInvalidKey, ""},
+	"InvalidTag":                         {backend.ErrInvalidMetadata, ""},
+	"InvalidTagSet":                      {backend.ErrInvalidMetadata, ""},
 	"InvalidMetadata":                    {backend.ErrInvalidMetadata, ""},
 	"EmptyMetadataKey":                   {backend.ErrInvalidMetadata, ""},
 	"MetadataTooLarge":                   {backend.ErrInvalidMetadata, ""},

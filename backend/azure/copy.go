@@ -93,7 +93,7 @@ func (s *Store) Copy(ctx context.Context, from, to string, opts backend.CopyOpti
 // that version.
 func (s *Store) copyBlocks(ctx context.Context, from backend.Object, to string, c backend.Condition, conditions *blob.AccessConditions) (backend.Object, error) {
 	const op = "copy"
-	headers, user, err := setMetadata(*from.Metadata)
+	by, err := s.beside(*from.Metadata, nil, "")
 	if err != nil {
 		return backend.Object{}, refuse(op, to, err)
 	}
@@ -116,7 +116,7 @@ func (s *Store) copyBlocks(ctx context.Context, from backend.Object, to string, 
 			return backend.Object{}, failed(ctx, op, from.Key, err)
 		}
 	}
-	tag, err := s.commit(ctx, op, to, ids, headers, user, c, conditions)
+	tag, err := s.commit(ctx, op, to, ids, by, c, conditions)
 	return backend.Object{Key: to, Size: from.Size, Tag: tag}, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/objrepl/replication/backend"
@@ -29,7 +30,7 @@ func (driver) Schema() backend.Schema {
 		{Name: "sasToken", Secret: true, Check: checkSAS, Help: "shared access signature, a query such as sv=..&sig=.."},
 		{Name: "endpoint", Check: checkEndpoint, Help: "http or https URL of the blob service, by default https://ACCOUNT.blob.core.windows.net; of an emulator with the account as its path"},
 		{Name: "encryptionScope", Help: "encryption scope of new objects; by default the container's"},
-		{Name: "tier", Values: []string{"Hot", "Cool", "Cold", "Archive"}, Help: "access tier of new objects; by default the account's"},
+		{Name: "tier", Values: tiers, Help: "access tier of new objects; by default the account's"},
 	}
 }
 
@@ -40,6 +41,17 @@ func (driver) Open(_ context.Context, s backend.Settings) (backend.Backend, erro
 		return nil, &backend.Error{Op: "open", Backend: driverName, Err: err}
 	}
 	return store, nil
+}
+
+// tiers are those of block blobs
+// (https://learn.microsoft.com/en-us/azure/storage/blobs/access-tiers-overview).
+var tiers = []string{"Hot", "Cool", "Cold", "Archive"}
+
+func checkTier(value string) error {
+	if !slices.Contains(tiers, value) {
+		return errors.New("allowed are " + strings.Join(tiers, ", "))
+	}
+	return nil
 }
 
 const (

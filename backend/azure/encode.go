@@ -1,11 +1,11 @@
 package azure
 
 import (
-	"encoding/base64"
 	"errors"
-	"mime"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/objrepl/replication/backend/internal/usermeta"
 )
 
 // Names of user metadata are C# identifiers to Azure, whose cases are one
@@ -80,38 +80,13 @@ func digit(c byte) bool  { return '0' <= c && c <= '9' }
 // 5.6.2) but not of an identifier.
 func special(c byte) bool { return strings.IndexByte("!#$%&'*+-.^`|~", c) >= 0 }
 
-// wordSize keeps an encoded word within the 75 characters of RFC 2047.
-const wordSize = 45
-
-// encodeValue returns a value that headers and signatures leave alone: as it
-// is, or in encoded words of RFC 2047 where it is not plain ASCII, has spaces
-// that would be folded, or is empty.
+// encodeValue returns a value that headers and signatures leave alone.
 func encodeValue(value string) (string, error) {
-	if !utf8.ValidString(value) {
+	switch {
+	case !utf8.ValidString(value):
 		return "", errors.New("the value is not UTF-8")
+	case value == "":
+		return usermeta.Empty, nil
 	}
-	odd := strings.IndexFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) >= 0
-	if !odd && value != "" && strings.TrimSpace(value) == value && !strings.Contains(value, "  ") && !strings.Contains(value, "=?") {
-		return value, nil
-	}
-	var words []string
-	for rest := value; rest != "" || words == nil; {
-		n := min(len(rest), wordSize)
-		for n < len(rest) && !utf8.RuneStart(rest[n]) {
-			n--
-		}
-		words = append(words, "=?UTF-8?B?"+base64.StdEncoding.EncodeToString([]byte(rest[:n]))+"?=")
-		rest = rest[n:]
-	}
-	return strings.Join(words, " "), nil
-}
-
-func decodeValue(value string) string {
-	if strings.Contains(value, "=?") {
-		var d mime.WordDecoder
-		if decoded, err := d.DecodeHeader(value); err == nil {
-			value = decoded
-		}
-	}
-	return strings.ToValidUTF8(value, "\ufffd")
+	return usermeta.Encode(value), nil
 }

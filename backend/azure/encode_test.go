@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/objrepl/replication/backend/internal/usermeta"
 )
 
 var identifier = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
@@ -57,7 +59,7 @@ func TestValuesOfMetadataComeBack(t *testing.T) {
 		encoded, err := encodeValue(value)
 		require.NoError(t, err)
 		require.Regexp(t, plain, encoded)
-		require.Equal(t, value, decodeValue(encoded))
+		require.Equal(t, value, usermeta.Decode(encoded))
 	})
 	_, err := encodeValue("\xff")
 	require.Error(t, err)

@@ -116,6 +116,9 @@ func openedObject(key string, res *blob.DownloadStreamResponse) (o backend.Objec
 	if res.LastModified != nil {
 		o.Modified = *res.LastModified
 	}
+	if res.TagCount != nil {
+		o.ObjectTags = int(*res.TagCount)
+	}
 	m := getMetadata(res.Metadata, &stored{res.ContentType, res.ContentEncoding, res.ContentLanguage, res.ContentDisposition, res.CacheControl})
 	o.Metadata = &m
 	return o, start, nil

@@ -102,6 +102,9 @@ func objectsOf(res *container.ListBlobsFlatResponse, prefix string) ([]backend.O
 			return nil, fmt.Errorf("%w: it lists %q under the prefix %q", errors.ErrUnsupported, *b.Name, prefix)
 		}
 		o := backend.Object{Key: *b.Name, Size: *b.Properties.ContentLength, Tag: tagOf(b.Properties.ETag)}
+		if b.Properties.AccessTier != nil {
+			o.Class = string(*b.Properties.AccessTier)
+		}
 		if b.Properties.LastModified != nil {
 			o.Modified = *b.Properties.LastModified
 		}

@@ -1,51 +1,39 @@
 package azure
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/usermeta"
 )
 
-// maxMetadata bounds names and values as they are stored, and so what they take
-// before they are encoded
+// maxKept bounds names and values as they are stored, and maxMetadata what they
+// take before they are encoded
 // (https://learn.microsoft.com/en-us/rest/api/storageservices/setting-and-retrieving-properties-and-metadata-for-blob-resources).
-const maxMetadata = 8 << 10
+const (
+	maxKept     = 8 << 10
+	maxMetadata = maxKept - usermeta.ModTimeRoom
+)
 
 // noType is written where there is no content type, since Azure would choose
 // "application/octet-stream", which is one; it reads as none. It is what S3
 // calls such objects.
 const noType = "binary/octet-stream"
 
-// stored are the properties of an answer, in the order of fields.
+// stored are the properties of an answer, in the order of usermeta.Fields.
 type stored [5]*string
-
-type field struct {
-	name  string
-	value *string
-}
-
-func fields(m *backend.Metadata) [5]field {
-	return [5]field{
-		{"content type", &m.ContentType},
-		{"content encoding", &m.ContentEncoding},
-		{"content language", &m.ContentLanguage},
-		{"content disposition", &m.ContentDisposition},
-		{"cache control", &m.CacheControl},
-	}
-}
 
 // setMetadata returns m as the service keeps it, or says with
 // backend.ErrInvalidMetadata why it cannot. Spaces at either end of the
 // properties are lost, as in any HTTP header.
 func setMetadata(m backend.Metadata) (*blob.HTTPHeaders, map[string]*string, error) {
 	var kept [5]*string
-	for i, f := range fields(&m) {
-		value := strings.Trim(*f.value, " ")
+	for i, f := range usermeta.Fields(&m) {
+		value := strings.Trim(*f.Value, " ")
 		if i := strings.IndexFunc(value, func(r rune) bool { return r < ' ' || r > '~' }); i >= 0 {
-			return nil, nil, invalid("the %s is not plain ASCII", f.name)
+			return nil, nil, usermeta.Refuse("the %s %.80q is not plain ASCII", f.Name, value)
 		}
 		if i == 0 && value == "" {
 			value = noType
@@ -66,20 +54,26 @@ func setMetadata(m backend.Metadata) (*blob.HTTPHeaders, map[string]*string, err
 
 func encodeUser(m backend.Metadata) (map[string]*string, error) {
 	out := make(map[string]*string, len(m.User)+1)
-	size := 0
+	if err := usermeta.CheckSize(m, maxMetadata); err != nil {
+		return nil, err
+	}
+	size, largest, longest := 0, "", 0
 	add := func(name, value string) error {
 		encoded, err := encodeName(name)
 		if err == nil {
 			value, err = encodeValue(value)
 		}
 		if err != nil {
-			return invalid("%q: %v", name, err)
+			return usermeta.Refuse("%q: %v", name, err)
 		}
 		if _, twice := out[encoded]; twice {
-			return invalid("%q is given twice, as two names that differ in case alone or as the modification time too", strings.ToLower(name))
+			return usermeta.Refuse("%q is given twice, as two names that differ in case alone or as the modification time too", strings.ToLower(name))
 		}
 		out[encoded] = &value
 		size += len(encoded) + len(value)
+		if len(encoded)+len(value) > longest {
+			largest, longest = name, len(encoded)+len(value)
+		}
 		return nil
 	}
 	for name, value := range m.User {
@@ -88,12 +82,12 @@ func encodeUser(m backend.Metadata) (map[string]*string, error) {
 		}
 	}
 	if !m.ModTime.IsZero() {
-		if err := add(backend.ModTimeKey, backend.FormatModTime(m.ModTime)); err != nil {
+		if err := add(backend.ModTimeKey, usermeta.FormatModTime(m.ModTime)); err != nil {
 			return nil, err
 		}
 	}
-	if size > maxMetadata {
-		return nil, invalid("user metadata has %d bytes as Azure keeps it, more than %d", size, maxMetadata)
+	if size > maxKept {
+		return nil, usermeta.Refuse("user metadata has %d bytes as Azure keeps it, more than %d; the longest name or value is that of %.80q", size, maxKept, largest)
 	}
 	return out, nil
 }
@@ -101,9 +95,9 @@ func encodeUser(m backend.Metadata) (map[string]*string, error) {
 // getMetadata reads what setMetadata wrote, or another program.
 func getMetadata(user map[string]*string, properties *stored) backend.Metadata {
 	var m backend.Metadata
-	for i, f := range fields(&m) {
+	for i, f := range usermeta.Fields(&m) {
 		if properties[i] != nil {
-			*f.value = strings.ToValidUTF8(*properties[i], "\ufffd")
+			*f.Value = usermeta.UTF8(*properties[i])
 		}
 	}
 	if m.ContentType == noType {
@@ -113,7 +107,7 @@ func getMetadata(user map[string]*string, properties *stored) backend.Metadata {
 		if p == nil {
 			continue
 		}
-		name, value := decodeName(strings.ToLower(encoded)), decodeValue(*p)
+		name, value := decodeName(strings.ToLower(encoded)), usermeta.Decode(*p)
 		if name == backend.ModTimeKey {
 			if t, err := backend.ParseModTime(value); err == nil {
 				m.ModTime = t
@@ -126,8 +120,4 @@ func getMetadata(user map[string]*string, properties *stored) backend.Metadata {
 		m.User[name] = value
 	}
 	return m
-}
-
-func invalid(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", backend.ErrInvalidMetadata, fmt.Sprintf(format, args...))
 }

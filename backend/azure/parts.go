@@ -16,11 +16,11 @@ import (
 
 // An upload is one in parts, see upload.go.
 type upload struct {
-	store    *Store
-	key, id  string
-	token    [16]byte
-	metadata backend.Metadata
-	size     int64 // of each part but the last
+	store   *Store
+	key, id string
+	token   [16]byte
+	with    uploadOptions
+	size    int64 // of each part but the last
 	// ended: completed or aborted through this very value. The service takes
 	// blocks all the same, so that only this keeps one from being put in vain.
 	ended atomic.Bool
@@ -30,16 +30,16 @@ type upload struct {
 // block of one byte; going on with one asks nothing.
 func (s *Store) UploadParts(ctx context.Context, key string, opts backend.PartsOptions) (backend.PartUpload, error) {
 	const op = "upload"
-	u := &upload{store: s, key: key, id: opts.ID, metadata: opts.Metadata, size: opts.PartSize}
+	u := &upload{store: s, key: key, id: opts.ID, with: uploadOptions{opts.Metadata, opts.ObjectTags, opts.Class}, size: opts.PartSize}
 	err := checkKey(key)
 	switch {
 	case err != nil:
 	case opts.ID != "":
-		u.token, u.metadata, err = parseUploadID(opts.ID)
+		u.token, u.with, err = parseUploadID(opts.ID)
 	case opts.PartSize < 1 || opts.PartSize > maxPart:
 		err = fmt.Errorf("parts of %d bytes: %w", opts.PartSize, errors.ErrUnsupported)
 	default:
-		_, _, err = setMetadata(opts.Metadata)
+		_, err = s.beside(opts.Metadata, opts.ObjectTags, opts.Class)
 	}
 	if err != nil {
 		return nil, refuse(op, key, err)
@@ -49,7 +49,7 @@ func (s *Store) UploadParts(ctx context.Context, key string, opts backend.PartsO
 	}
 	note := newBlockID()
 	u.token = note.upload
-	if u.id, err = newUploadID(u.token, opts.Metadata); err != nil {
+	if u.id, err = newUploadID(u.token, u.with); err != nil {
 		return nil, refuse(op, key, err)
 	}
 	if err := s.stage(ctx, op, key, note, []byte{0}); err != nil {
@@ -134,7 +134,7 @@ func (u *upload) Complete(ctx context.Context, parts []backend.Part, c backend.C
 	if err != nil {
 		return fail(err)
 	}
-	headers, user, err := setMetadata(u.metadata)
+	by, err := u.store.beside(u.with.metadata, u.with.tags, u.with.class)
 	if err != nil {
 		return fail(err)
 	}
@@ -152,7 +152,7 @@ func (u *upload) Complete(ctx context.Context, parts []backend.Part, c backend.C
 		o.Size += p.Size
 		ids = append(ids, there.blocks...)
 	}
-	if o.Tag, err = u.store.commit(ctx, op, u.key, ids, headers, user, c, conditions); err != nil {
+	if o.Tag, err = u.store.commit(ctx, op, u.key, ids, by, c, conditions); err != nil {
 		var e *backend.Error
 		if errors.As(err, &e) && errors.Is(err, backend.ErrChecksum) {
 			// Gone since they were listed.

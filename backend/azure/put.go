@@ -32,7 +32,7 @@ const (
 // service forgets it after a week.
 func (s *Store) Put(ctx context.Context, key string, body backend.Body, opts backend.PutOptions) (backend.Object, error) {
 	const op = "put"
-	headers, user, err := setMetadata(opts.Metadata)
+	by, err := s.beside(opts.Metadata, opts.ObjectTags, opts.Class)
 	if err == nil {
 		err = checkKey(key)
 	}
@@ -50,13 +50,14 @@ func (s *Store) Put(ctx context.Context, key string, body backend.Body, opts bac
 		return backend.Object{}, refuse(op, key, err)
 	}
 	if body.Size > bufferSize {
-		return s.putBlocks(ctx, key, body, headers, user, opts.If, conditions)
+		return s.putBlocks(ctx, key, body, by, opts.If, conditions)
 	}
 	o := backend.Object{Key: key, Size: body.Size}
 	err = s.chunks(ctx, op, key, body, max(body.Size, 1), func(_ int, data []byte, _ bool) error {
 		sum := md5.Sum(data)
 		res, err := s.blob(key).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)), &blockblob.UploadOptions{
-			HTTPHeaders: headers, Metadata: user, AccessConditions: conditions, Tier: s.tier, CPKScopeInfo: s.scope,
+			HTTPHeaders: by.headers, Metadata: by.user, Tags: by.tags, Tier: by.tier,
+			AccessConditions: conditions, CPKScopeInfo: s.scope,
 			TransactionalValidation: blob.TransferValidationTypeMD5(sum[:]),
 		})
 		if err != nil {
@@ -70,7 +71,7 @@ func (s *Store) Put(ctx context.Context, key string, body backend.Body, opts bac
 	return o, err
 }
 
-func (s *Store) putBlocks(ctx context.Context, key string, body backend.Body, headers *blob.HTTPHeaders, user map[string]*string, c backend.Condition, conditions *blob.AccessConditions) (backend.Object, error) {
+func (s *Store) putBlocks(ctx context.Context, key string, body backend.Body, by beside, c backend.Condition, conditions *blob.AccessConditions) (backend.Object, error) {
 	const op = "put"
 	o := backend.Object{Key: key, Size: body.Size}
 	block := newBlockID()
@@ -85,8 +86,8 @@ func (s *Store) putBlocks(ctx context.Context, key string, body backend.Body, he
 	if err != nil {
 		return o, err
 	}
-	headers.BlobContentMD5 = whole.Sum(nil)
-	o.Tag, err = s.commit(ctx, op, key, ids, headers, user, c, conditions)
+	by.headers.BlobContentMD5 = whole.Sum(nil)
+	o.Tag, err = s.commit(ctx, op, key, ids, by, c, conditions)
 	var e *backend.Error
 	if errors.As(err, &e) && errors.Is(err, backend.ErrChecksum) {
 		// Whoever writes an object meanwhile discards the blocks of all others.
@@ -176,9 +177,10 @@ func (s *Store) stage(ctx context.Context, op, key string, id blockID, data []by
 }
 
 // commit makes blocks the object, and discards all others of it.
-func (s *Store) commit(ctx context.Context, op, key string, ids []string, headers *blob.HTTPHeaders, user map[string]*string, c backend.Condition, conditions *blob.AccessConditions) (backend.Tag, error) {
+func (s *Store) commit(ctx context.Context, op, key string, ids []string, by beside, c backend.Condition, conditions *blob.AccessConditions) (backend.Tag, error) {
 	res, err := s.blob(key).CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
-		HTTPHeaders: headers, Metadata: user, AccessConditions: conditions, Tier: s.tier, CPKScopeInfo: s.scope,
+		HTTPHeaders: by.headers, Metadata: by.user, Tags: by.tags, Tier: by.tier,
+		AccessConditions: conditions, CPKScopeInfo: s.scope,
 	})
 	if err != nil {
 		return "", unmet(c, failed(ctx, op, key, err))

@@ -47,6 +47,7 @@ func properties(location string) backend.Properties {
 		Parts:       backend.PartLimits{Min: 1, Max: maxPart, Count: maxParts},
 		CheckKey:    checkKey,
 		MaxMetadata: maxMetadata,
+		CheckClass:  checkTier,
 	}
 }
 
@@ -90,6 +91,12 @@ func (s *Store) stat(ctx context.Context, op, key string) (backend.Object, error
 	}
 	if o.Size < 0 || o.Tag == "" {
 		return o, refuse(op, key, errIncomplete)
+	}
+	if res.AccessTier != nil {
+		o.Class = *res.AccessTier
+	}
+	if res.TagCount != nil {
+		o.ObjectTags = int(*res.TagCount)
 	}
 	m := getMetadata(res.Metadata, &stored{res.ContentType, res.ContentEncoding, res.ContentLanguage, res.ContentDisposition, res.CacheControl})
 	o.Metadata = &m

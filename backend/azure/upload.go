@@ -26,9 +26,17 @@ import (
 // uploadVersion is that of the form of ids.
 const uploadVersion = "1"
 
+// uploadOptions are what the object of an upload is to have beside its bytes.
+type uploadOptions struct {
+	metadata backend.Metadata
+	tags     map[string]string
+	class    string
+}
+
 // newUploadID returns "1.<token>.<metadata>".
-func newUploadID(token [16]byte, m backend.Metadata) (string, error) {
-	record := uploadMetadata{m.ContentType, m.ContentEncoding, m.ContentLanguage, m.ContentDisposition, m.CacheControl, "", m.User}
+func newUploadID(token [16]byte, with uploadOptions) (string, error) {
+	m := with.metadata
+	record := uploadMetadata{m.ContentType, m.ContentEncoding, m.ContentLanguage, m.ContentDisposition, m.CacheControl, "", m.User, with.tags, with.class}
 	if !m.ModTime.IsZero() {
 		record.ModTime = backend.FormatModTime(m.ModTime)
 	}
@@ -45,36 +53,38 @@ type uploadMetadata struct {
 	Cache       string            `json:"cache,omitempty"`
 	ModTime     string            `json:"mtime,omitempty"`
 	User        map[string]string `json:"user,omitempty"`
+	Tags        map[string]string `json:"tags,omitempty"`
+	Class       string            `json:"tier,omitempty"`
 }
 
 // parseUploadID reads an id. One of another form names no upload.
-func parseUploadID(id string) (token [16]byte, m backend.Metadata, err error) {
+func parseUploadID(id string) (token [16]byte, with uploadOptions, err error) {
 	none := fmt.Errorf("no upload %.80q: %w", id, fs.ErrNotExist)
 	fields := strings.Split(id, ".")
 	if len(fields) != 3 || fields[0] != uploadVersion {
-		return token, m, none
+		return token, with, none
 	}
 	raw, err := hex.DecodeString(fields[1])
 	if err != nil || copy(token[:], raw) != len(token) || len(raw) != len(token) {
-		return token, m, none
+		return token, with, none
 	}
 	var record uploadMetadata
 	data, err := base64.RawURLEncoding.DecodeString(fields[2])
 	if err != nil || json.Unmarshal(data, &record) != nil {
-		return token, m, none
+		return token, with, none
 	}
-	m = backend.Metadata{
+	m := backend.Metadata{
 		ContentType: record.Type, ContentEncoding: record.Encoding, ContentLanguage: record.Language,
 		ContentDisposition: record.Disposition, CacheControl: record.Cache, User: record.User,
 	}
 	if record.ModTime != "" {
 		var t time.Time
 		if t, err = backend.ParseModTime(record.ModTime); err != nil {
-			return token, m, none
+			return token, with, none
 		}
 		m.ModTime = t
 	}
-	return token, m, nil
+	return token, uploadOptions{m, record.Tags, record.Class}, nil
 }
 
 // A stagedPart is a part that the service has whole.

@@ -24,7 +24,8 @@ type mutant struct {
 	deleteMany func(ctx context.Context, d []backend.Deletion) []error
 	copy       func(ctx context.Context, from, to string, o backend.CopyOptions) (backend.Object, error)
 	uploads    func(key string) []backend.Upload // see mutants_uploads_test.go
-	noUploads  error                             // of every ListUploads
+	tags       func(map[string]string) map[string]string
+	noUploads  error // of every ListUploads
 }
 
 func (m *mutant) Properties() backend.Properties {

@@ -21,7 +21,7 @@ type mutation struct {
 
 var mutants = slices.Concat(
 	answersMutants, writeMutants, listMutants, metadataMutants, keyMutants, cancelMutants, partMutants,
-	uploadMutants, bulkMutants, copyMutants,
+	uploadMutants, bulkMutants, copyMutants, besideMutants,
 )
 
 // TestMutantsAreCaught runs, for every mutant, the check that has to notice,

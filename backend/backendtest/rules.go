@@ -45,6 +45,8 @@ const (
 	ruleKeyRefused   rule = "Properties.CheckKey: a key that it refuses is refused by Put with ErrInvalidKey"
 	ruleMetadata     rule = "Metadata: it is stored beside an object's bytes, or refused with ErrInvalidMetadata or errors.ErrUnsupported, never dropped"
 	ruleMetadataName rule = "Metadata.User: names are lower case"
+	ruleObjectTags   rule = "PutOptions.ObjectTags: an ObjectTagger keeps all of them or refuses the Put; another store refuses them with errors.ErrUnsupported"
+	ruleClass        rule = "PutOptions.Class: the storage class the object is to have; a store without it refuses it"
 	ruleModTime      rule = "Metadata.ModTime: drivers translate ModTimeKey, so it never appears in User"
 	ruleMaxMetadata  rule = "Properties.MaxMetadata: it bounds the user metadata of an object; more is ErrInvalidMetadata"
 	ruleConcurrent   rule = "Backend: its methods may be called from many goroutines at once"

@@ -44,13 +44,14 @@ func (u *upload) Complete(ctx context.Context, parts []backend.Part, c backend.C
 		return backend.Object{}, s.fail(ctx, op, u.key, err)
 	}
 	for level := 1; len(components) > maxComponents; level++ {
-		if components, err = u.level(ctx, level, components); err != nil {
+		if components, err = u.level(ctx, level, components, header.StorageClass); err != nil {
 			return backend.Object{}, u.composeError(ctx, op, err)
 		}
 	}
 	written, err := s.compose(ctx, target, components, storage.ObjectAttrs{
 		ContentType: header.ContentType, ContentEncoding: header.ContentEncoding, ContentLanguage: header.ContentLanguage,
 		ContentDisposition: header.ContentDisposition, CacheControl: header.CacheControl, Metadata: header.Metadata,
+		StorageClass: header.StorageClass,
 	})
 	if err != nil {
 		return backend.Object{}, s.conditionError(ctx, op, u.key, err, c)
@@ -61,7 +62,7 @@ func (u *upload) Complete(ctx context.Context, parts []backend.Part, c backend.C
 	if err := u.remove(ctx, op); err != nil {
 		return backend.Object{}, err
 	}
-	return objectOf(written, false), nil
+	return objectOf(written), nil
 }
 
 // components checks the parts that a caller has against those that the store
@@ -91,7 +92,7 @@ func (u *upload) components(ctx context.Context, op string, parts []backend.Part
 }
 
 // level composes components to a 32nd as many.
-func (u *upload) level(ctx context.Context, level int, components []component) ([]component, error) {
+func (u *upload) level(ctx context.Context, level int, components []component, class string) ([]component, error) {
 	out := make([]component, (len(components)+maxComponents-1)/maxComponents)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(compositions)
@@ -99,7 +100,7 @@ func (u *upload) level(ctx context.Context, level int, components []component) (
 		group.Go(func() error {
 			some := components[i*maxComponents : min((i+1)*maxComponents, len(components))]
 			name := u.composed(level, i)
-			attrs, err := u.store.compose(ctx, u.store.bucket.Object(name), some, storage.ObjectAttrs{})
+			attrs, err := u.store.compose(ctx, u.store.bucket.Object(name), some, storage.ObjectAttrs{StorageClass: class})
 			if err == nil {
 				out[i] = component{name, attrs.Generation}
 			}

@@ -46,7 +46,7 @@ func (s *Store) Copy(ctx context.Context, from, to string, opts backend.CopyOpti
 	if err != nil {
 		return backend.Object{}, s.copyError(ctx, from, err, opts)
 	}
-	return objectOf(attrs, false), nil
+	return objectOf(attrs), nil
 }
 
 // copyError looks what a 404 to the copy of a generation means: there is no

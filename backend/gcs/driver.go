@@ -28,6 +28,7 @@ func (driver) Schema() backend.Schema {
 		{Name: "endpoint", Check: checkEndpoint, Help: "http or https URL of a store other than Google's; without credentialsFile requests to it carry no credentials"},
 		// A secret, since the key itself may stand here.
 		{Name: "credentialsFile", Secret: true, Help: "path of a JSON key, or the JSON itself; by default the application default credentials"},
+		{Name: "storageClass", Check: checkClass, Help: "storage class of new objects: STANDARD, NEARLINE, COLDLINE or ARCHIVE; by default the bucket's"},
 		{Name: "kms_key_name", Check: checkKMSKey, Help: "Cloud KMS key that the store encrypts new objects with: projects/P/locations/L/keyRings/R/cryptoKeys/K"},
 	}
 }
@@ -81,6 +82,18 @@ func checkKMSKey(value string) error {
 		}
 	}
 	return nil
+}
+
+const standardClass = "STANDARD"
+
+// checkClass takes the classes that new objects may have
+// (https://cloud.google.com/storage/docs/storage-classes).
+func checkClass(value string) error {
+	switch value {
+	case standardClass, "NEARLINE", "COLDLINE", "ARCHIVE":
+		return nil
+	}
+	return errors.New("allowed are STANDARD, NEARLINE, COLDLINE, ARCHIVE")
 }
 
 // location is what Properties say of a bucket. Names of buckets are unique

@@ -24,7 +24,7 @@ const pageSize = 1000
 func query(prefix string) *storage.Query {
 	q := &storage.Query{Prefix: prefix, Projection: storage.ProjectionNoACL}
 	// Fails for unknown names alone.
-	_ = q.SetAttrSelection([]string{"Name", "Size", "Generation", "Metageneration", "Updated"})
+	_ = q.SetAttrSelection([]string{"Name", "Size", "Generation", "Metageneration", "Updated", "StorageClass"})
 	return q
 }
 
@@ -57,7 +57,7 @@ func (s *Store) List(ctx context.Context, opts backend.ListOptions) iter.Seq2[[]
 					break
 				}
 				if a.Name > opts.After && strings.HasPrefix(a.Name, opts.Prefix) && !strings.HasPrefix(a.Name, reserved) {
-					page = append(page, objectOf(a, false))
+					page = append(page, objectOf(a))
 				}
 			}
 			if len(page) > 0 && !yield(page, nil) || beyond {

@@ -1,20 +1,19 @@
 package gcs
 
 import (
-	"fmt"
-	"maps"
-	"slices"
+	"cmp"
 	"strings"
 	"unicode/utf8"
 
 	"cloud.google.com/go/storage"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/usermeta"
 )
 
 // maxMetadata bounds the user metadata, names and values in bytes
 // (https://cloud.google.com/storage/quotas#objects).
-const maxMetadata = 8 << 10
+const maxMetadata = 8<<10 - usermeta.ModTimeRoom
 
 // noType is written where there is no content type, since the store may choose
 // "application/octet-stream" at the end of a resumable upload
@@ -25,18 +24,28 @@ const noType = "binary/octet-stream"
 // attributesOf returns what is stored beside the bytes, or with an error that
 // wraps backend.ErrInvalidMetadata why it cannot be. The JSON API carries it in
 // documents, so that values may be any text.
-func attributesOf(m backend.Metadata) (storage.ObjectAttrs, error) {
+func (s *Store) attributesOf(opts backend.PutOptions) (storage.ObjectAttrs, error) {
+	m := opts.Metadata
 	attrs := storage.ObjectAttrs{
-		ContentType: m.ContentType, ContentEncoding: m.ContentEncoding, ContentLanguage: m.ContentLanguage,
+		StorageClass: cmp.Or(opts.Class, s.class),
+		ContentType:  m.ContentType, ContentEncoding: m.ContentEncoding, ContentLanguage: m.ContentLanguage,
 		ContentDisposition: m.ContentDisposition, CacheControl: m.CacheControl,
 	}
-	if n := m.UserSize(); n > maxMetadata {
-		return attrs, invalid("user metadata has %d bytes, more than %d", n, maxMetadata)
+	if err := usermeta.CheckNone(opts.ObjectTags, ""); err != nil {
+		return attrs, err
 	}
-	for _, value := range []string{m.ContentType, m.ContentEncoding, m.ContentLanguage, m.ContentDisposition, m.CacheControl} {
+	if opts.Class != "" {
+		if err := checkClass(opts.Class); err != nil {
+			return attrs, usermeta.Refuse("storage class %.80q: %v", opts.Class, err)
+		}
+	}
+	if err := usermeta.CheckSize(m, maxMetadata); err != nil {
+		return attrs, err
+	}
+	for _, f := range usermeta.Fields(&m) {
 		// Readers get them as HTTP headers.
-		if !utf8.ValidString(value) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return attrs, invalid("%q has control characters or is not UTF-8", value)
+		if !utf8.ValidString(*f.Value) || strings.ContainsFunc(*f.Value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return attrs, usermeta.Refuse("the %s %.80q has control characters or is not UTF-8", f.Name, *f.Value)
 		}
 	}
 	if attrs.ContentType == "" {
@@ -47,24 +56,25 @@ func attributesOf(m backend.Metadata) (storage.ObjectAttrs, error) {
 		lower := strings.ToLower(name)
 		switch _, twice := user[lower]; {
 		case name == "" || !utf8.ValidString(name) || !utf8.ValidString(value):
-			return attrs, invalid("the name %q is empty, or it or its value is not UTF-8", name)
+			return attrs, usermeta.Refuse("the name %.80q is empty, or it or its value is not UTF-8", name)
 		case twice:
-			return attrs, invalid("two names are %q but for case", lower)
+			return attrs, usermeta.Refuse("two names are %.80q but for case", lower)
 		case lower == backend.ModTimeKey:
-			return attrs, invalid("%q is the name of the modification time", name)
+			return attrs, usermeta.Refuse("%q is the name of the modification time, and %.80q is none", name, value)
 		}
 		user[lower] = value
 	}
 	if !m.ModTime.IsZero() {
-		user[backend.ModTimeKey] = backend.FormatModTime(m.ModTime)
+		user[backend.ModTimeKey] = usermeta.FormatModTime(m.ModTime)
 	}
 	attrs.Metadata = user
 	return attrs, nil
 }
 
-// metadataOf reads what attributesOf wrote, or another program. Of names that
-// differ in case alone the lowest one counts.
-func metadataOf(a *storage.ObjectAttrs) *backend.Metadata {
+// metadataOf reads what attributesOf wrote, or another program. Names that
+// differ in case alone, which the store alone keeps apart, are refused: nobody
+// could say which of them counts.
+func metadataOf(a *storage.ObjectAttrs) (*backend.Metadata, error) {
 	m := &backend.Metadata{
 		ContentType: a.ContentType, ContentEncoding: a.ContentEncoding, ContentLanguage: a.ContentLanguage,
 		ContentDisposition: a.ContentDisposition, CacheControl: a.CacheControl,
@@ -72,22 +82,22 @@ func metadataOf(a *storage.ObjectAttrs) *backend.Metadata {
 	if m.ContentType == noType {
 		m.ContentType = ""
 	}
-	for _, name := range slices.Sorted(maps.Keys(a.Metadata)) {
-		value, lower := a.Metadata[name], strings.ToLower(name)
-		if lower == backend.ModTimeKey {
-			if t, err := backend.ParseModTime(value); err == nil {
-				m.ModTime = t
-				continue
-			}
+	user := make(map[string]string, len(a.Metadata))
+	for name, value := range a.Metadata {
+		lower := strings.ToLower(name)
+		if _, twice := user[lower]; twice {
+			return nil, usermeta.Refuse("two names are %.80q but for case; remove one of them", lower)
 		}
-		if m.User == nil {
-			m.User = map[string]string{}
-		}
-		m.User[lower] = value
+		user[lower] = value
 	}
-	return m
-}
-
-func invalid(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", backend.ErrInvalidMetadata, fmt.Sprintf(format, args...))
+	if value, ok := user[backend.ModTimeKey]; ok {
+		if t, err := backend.ParseModTime(value); err == nil {
+			m.ModTime = t
+			delete(user, backend.ModTimeKey)
+		}
+	}
+	if len(user) > 0 {
+		m.User = user
+	}
+	return m, nil
 }

@@ -65,7 +65,7 @@ func open(ctx context.Context, s backend.Settings) (*Store, error) {
 	if project := s["project"]; project != "" {
 		bucket = bucket.UserProject(project)
 	}
-	return newStore(sdk, bucket, base, s["kms_key_name"], location(endpoint, s["bucket"]), endpoint != nil), nil
+	return newStore(sdk, bucket, base, s["kms_key_name"], s["storageClass"], location(endpoint, s["bucket"]), endpoint != nil), nil
 }
 
 // identify returns the credentials that requests carry, nil for none. Errors

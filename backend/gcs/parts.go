@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -31,7 +32,12 @@ type upload struct {
 }
 
 // UploadParts implements backend.PartUploader. An upload begins with its
-// header, an empty object that has the metadata which the whole is to have.
+// header, an empty object that has the metadata and class which the whole is to
+// have.
+//
+// Parts have the class of the whole too, since the store composes no others
+// (https://cloud.google.com/storage/docs/composite-objects), and would be billed
+// for the time that colder classes last at least. So there are none in those.
 func (s *Store) UploadParts(ctx context.Context, key string, opts backend.PartsOptions) (backend.PartUpload, error) {
 	const op = "upload"
 	if err := checkKey(key); err != nil {
@@ -43,7 +49,10 @@ func (s *Store) UploadParts(ctx context.Context, key string, opts backend.PartsO
 	if opts.PartSize <= 0 || opts.PartSize > maxObject {
 		return nil, s.fail(ctx, op, key, fmt.Errorf("parts of %d bytes: %w", opts.PartSize, errors.ErrUnsupported))
 	}
-	attrs, err := attributesOf(opts.Metadata)
+	if class := cmp.Or(opts.Class, s.class, standardClass); class != standardClass {
+		return nil, s.fail(ctx, op, key, fmt.Errorf("parts of class %s: %w", class, errors.ErrUnsupported))
+	}
+	attrs, err := s.attributesOf(backend.PutOptions{Metadata: opts.Metadata, ObjectTags: opts.ObjectTags, Class: opts.Class})
 	if err != nil {
 		return nil, s.fail(ctx, op, key, err)
 	}
@@ -80,10 +89,11 @@ func (u *upload) Put(ctx context.Context, number int, body backend.Body) (backen
 	if body.Size > u.size {
 		return backend.Part{}, s.fail(ctx, op, u.key, fmt.Errorf("%w: part %d has %d bytes, more than %d", backend.ErrTooLarge, number, body.Size, u.size))
 	}
-	if _, err := u.known(ctx, op); err != nil {
+	header, err := u.known(ctx, op)
+	if err != nil {
 		return backend.Part{}, err
 	}
-	attrs, err := s.write(ctx, u.part(number), body, storage.ObjectAttrs{}, backend.Condition{})
+	attrs, err := s.write(ctx, u.part(number), body, storage.ObjectAttrs{StorageClass: header.StorageClass}, backend.Condition{})
 	if err != nil {
 		return backend.Part{}, s.writeError(ctx, op, u.key, err, backend.Condition{})
 	}

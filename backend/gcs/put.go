@@ -26,7 +26,7 @@ func (s *Store) Put(ctx context.Context, key string, body backend.Body, opts bac
 	if err := checkKey(key); err != nil {
 		return backend.Object{}, s.fail(ctx, op, key, err)
 	}
-	attrs, err := attributesOf(opts.Metadata)
+	attrs, err := s.attributesOf(opts)
 	if err != nil {
 		return backend.Object{}, s.fail(ctx, op, key, err)
 	}
@@ -34,7 +34,7 @@ func (s *Store) Put(ctx context.Context, key string, body backend.Body, opts bac
 	if err != nil {
 		return backend.Object{}, s.writeError(ctx, op, key, err, opts.If)
 	}
-	return objectOf(written, false), nil
+	return objectOf(written), nil
 }
 
 // write uploads a body with its CRC-32C, which the store compares before it

@@ -34,7 +34,10 @@ func (s *Store) Open(ctx context.Context, key string, opts backend.OpenOptions) 
 		if err != nil {
 			return backend.Object{}, nil, err
 		}
-		o := objectOf(attrs, true)
+		o, err := describedBy(attrs)
+		if err != nil {
+			return backend.Object{}, nil, s.fail(ctx, op, key, err)
+		}
 		if opts.IfMatch != "" && opts.IfMatch != o.Tag {
 			return backend.Object{}, nil, s.fail(ctx, op, key, fmt.Errorf("%w: the object has generation %s", backend.ErrPrecondition, o.Tag))
 		}

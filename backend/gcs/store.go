@@ -24,15 +24,16 @@ type Store struct {
 	bucket     *storage.BucketHandle
 	transport  *transport
 	kmsKey     string
+	class      string // of new objects; empty for the bucket's
 	properties backend.Properties
 }
 
 // newStore returns a store. varies says that it may be another server than
 // Google's, such as an emulator.
-func newStore(client *storage.Client, bucket *storage.BucketHandle, t *transport, kmsKey, location string, varies bool) *Store {
+func newStore(client *storage.Client, bucket *storage.BucketHandle, t *transport, kmsKey, class, location string, varies bool) *Store {
 	both := backend.Conditions{IfAbsent: true, IfMatch: true}
 	return &Store{
-		client: client, bucket: bucket, transport: t, kmsKey: kmsKey,
+		client: client, bucket: bucket, transport: t, kmsKey: kmsKey, class: class,
 		properties: backend.Properties{
 			Location:    location,
 			Ordered:     true,
@@ -47,6 +48,7 @@ func newStore(client *storage.Client, bucket *storage.BucketHandle, t *transport
 			UnknownSize: true,
 			CheckKey:    checkKey,
 			MaxMetadata: maxMetadata,
+			CheckClass:  checkClass,
 		},
 	}
 }
@@ -66,7 +68,11 @@ func (s *Store) Stat(ctx context.Context, key string) (backend.Object, error) {
 	if err != nil {
 		return backend.Object{}, err
 	}
-	return objectOf(attrs, true), nil
+	o, err := describedBy(attrs)
+	if err != nil {
+		return backend.Object{}, s.fail(ctx, "stat", key, err)
+	}
+	return o, nil
 }
 
 // attributes asks for an object on behalf of an operation.
@@ -141,15 +147,18 @@ func generationOf(t backend.Tag) (int64, error) {
 	return n, nil
 }
 
-func objectOf(a *storage.ObjectAttrs, metadata bool) backend.Object {
-	o := backend.Object{
+func objectOf(a *storage.ObjectAttrs) backend.Object {
+	return backend.Object{
 		Key: a.Name, Size: a.Size, Tag: tagOf(a.Generation),
-		Stamp: strconv.FormatInt(a.Metageneration, 10), Modified: a.Updated,
+		Stamp: strconv.FormatInt(a.Metageneration, 10), Modified: a.Updated, Class: a.StorageClass,
 	}
-	if metadata {
-		o.Metadata = metadataOf(a)
-	}
-	return o
+}
+
+// describedBy is objectOf with metadata.
+func describedBy(a *storage.ObjectAttrs) (o backend.Object, err error) {
+	o = objectOf(a)
+	o.Metadata, err = metadataOf(a)
+	return o, err
 }
 
 // settle is fail for an answer to a request about an object. A 404 that does

@@ -17,12 +17,12 @@ import (
 	"github.com/pkg/xattr"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/usermeta"
 )
 
 const (
 	attrName     = "user.objrepl"
 	mimeAttr     = "user.mime_type" // https://specifications.freedesktop.org/shared-mime-info-spec
-	modeName     = "mode"           // user metadata, as rclone names it
 	recordFormat = 1
 	maxHeader    = 4 << 10 // bytes of one content header
 	maxRecord    = 1 << 20 // bytes of one record as JSON, which can be six times its text
@@ -57,12 +57,12 @@ func (s *store) planFor(m backend.Metadata) (plan, error) {
 	bad := func(format string, args ...any) (plan, error) {
 		return plan{}, &classified{class: backend.ErrInvalidMetadata, cause: fmt.Sprintf(format, args...)}
 	}
-	if n := m.UserSize(); n > maxMetadata {
-		return bad("user metadata of %d bytes, and at most %d can be stored", n, maxMetadata)
+	if err := usermeta.CheckSize(m, maxMetadata); err != nil {
+		return plan{}, err
 	}
-	for _, h := range []string{m.ContentType, m.ContentEncoding, m.ContentLanguage, m.ContentDisposition, m.CacheControl} {
-		if len(h) > maxHeader || !utf8.ValidString(h) {
-			return bad("content header %.40q is not UTF-8 text of at most %d bytes", h, maxHeader)
+	for _, f := range usermeta.Fields(&m) {
+		if len(*f.Value) > maxHeader || !utf8.ValidString(*f.Value) {
+			return bad("the %s %.40q is not UTF-8 text of at most %d bytes", f.Name, *f.Value, maxHeader)
 		}
 	}
 	// A time is set in ns since 1970 in 64 bits.
@@ -79,11 +79,10 @@ func (s *store) planFor(m backend.Metadata) (plan, error) {
 			return bad("user metadata %.40q is not UTF-8 text", name)
 		}
 		if s.keep && name == modeName {
-			bits, err := strconv.ParseUint(value, 8, 32)
-			if err != nil {
-				return bad("user metadata mode %.40q is not an octal number", value)
+			perm, ok := parseMode(value)
+			if !ok {
+				return bad("user metadata %q is %.40q, which is no mode of a regular file", modeName, value)
 			}
-			perm := fs.FileMode(bits & 0o777)
 			p.perm = &perm
 			continue
 		}
@@ -202,7 +201,7 @@ func (s *store) metadata(h *handle, key string, f *os.File, v version) (*backend
 		if m.User == nil {
 			m.User = map[string]string{}
 		}
-		m.User[modeName] = strconv.FormatUint(uint64(0o100000|v.mode.Perm()), 8)
+		m.User[modeName] = formatMode(v.mode)
 	}
 	return m, nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/usermeta"
 	"github.com/objrepl/replication/internal/durable"
 )
 
@@ -75,6 +76,9 @@ func (u *upload) begin(opts backend.PartsOptions) error {
 	s := u.store
 	if opts.PartSize < 1 {
 		return fmt.Errorf("parts of %d bytes: %w", opts.PartSize, fs.ErrInvalid)
+	}
+	if err := usermeta.CheckNone(opts.ObjectTags, opts.Class); err != nil {
+		return err
 	}
 	if _, err := s.planFor(opts.Metadata); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/usermeta"
 	"github.com/objrepl/replication/internal/durable"
 )
 
@@ -33,6 +34,9 @@ func (s *store) put(ctx context.Context, key string, body backend.Body, opts bac
 		return none, err
 	}
 	if err := s.checkKey(key); err != nil {
+		return none, err
+	}
+	if err := usermeta.CheckNone(opts.ObjectTags, opts.Class); err != nil {
 		return none, err
 	}
 	p, err := s.planFor(opts.Metadata)

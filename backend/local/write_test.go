@@ -233,7 +233,7 @@ func TestModeTravelsAsUserMetadata(t *testing.T) {
 	require.Equal(t, fs.FileMode(0o640), info.Mode(), "set-id bits are not applied")
 	st, err := s.Stat(t.Context(), "k")
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"mode": "100640", "a": "b"}, st.Metadata.User)
+	require.Equal(t, map[string]string{"mode": "0100640", "a": "b"}, st.Metadata.User)
 	_, err = s.Put(t.Context(), "k", backend.Bytes(nil), backend.PutOptions{Metadata: backend.Metadata{User: map[string]string{"mode": "rw"}}})
 	require.ErrorIs(t, err, backend.ErrInvalidMetadata)
 	// Elsewhere it is metadata as any other.

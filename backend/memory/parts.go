@@ -33,7 +33,7 @@ type upload struct {
 	key      string
 	begun    time.Time
 	partSize int64
-	metadata backend.Metadata
+	version  version      // but for its bytes
 	parts    map[int]part // guarded by the uploads' mu
 }
 
@@ -103,7 +103,7 @@ func (s *Store) uploadParts(ctx context.Context, key string, opts backend.PartsO
 	if opts.PartSize < max(l.Min, 1) || l.Max > 0 && opts.PartSize > l.Max {
 		return "", fmt.Errorf("%w: parts of %d bytes", errors.ErrUnsupported, opts.PartSize)
 	}
-	metadata, err := s.normal(opts.Metadata)
+	v, err := s.newVersion(key, opts.Metadata, opts.ObjectTags, opts.Class)
 	if err != nil {
 		return "", err
 	}
@@ -115,7 +115,7 @@ func (s *Store) uploadParts(ctx context.Context, key string, opts backend.PartsO
 	if u.open == nil {
 		u.open = map[string]*upload{}
 	}
-	u.open[id] = &upload{key: key, begun: time.Now(), partSize: opts.PartSize, metadata: metadata, parts: map[int]part{}}
+	u.open[id] = &upload{key: key, begun: time.Now(), partSize: opts.PartSize, version: *v, parts: map[int]part{}}
 	return id, nil
 }
 
@@ -221,11 +221,9 @@ func (p *partUpload) complete(ctx context.Context, parts []backend.Part, c backe
 	if len(parts) == 0 {
 		return backend.Object{}, fmt.Errorf("%w: an upload without parts", backend.ErrChecksum)
 	}
-	o, err := s.commit(ctx, c, &version{
-		object:   backend.Object{Key: p.key, Size: int64(data.Len())},
-		metadata: u.metadata,
-		data:     data.Bytes(),
-	})
+	v := u.version
+	v.data, v.object.Size = data.Bytes(), int64(data.Len())
+	o, err := s.commit(ctx, c, &v)
 	if err == nil {
 		delete(s.uploads.open, p.id)
 	}

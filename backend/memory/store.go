@@ -34,6 +34,7 @@ type Store struct {
 type version struct {
 	object   backend.Object // Metadata is nil here; see describe
 	metadata backend.Metadata
+	tags     map[string]string
 	data     []byte
 }
 
@@ -67,6 +68,7 @@ func NewBackend(opts ...Option) *Store {
 		Copy:        backend.Conditions{IfAbsent: true, IfMatch: true},
 		UnknownSize: true,
 		CheckKey:    checkKey,
+		CheckClass:  checkClass,
 
 		MaxBulkDelete: maxBulkDelete,
 	}

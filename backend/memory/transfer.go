@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/usermeta"
 )
 
 // Open implements backend.Backend. The reader keeps to the version it began
@@ -61,19 +62,15 @@ func (s *Store) put(ctx context.Context, key string, body backend.Body, opts bac
 	if err := s.accepts(ctx, key, body, opts); err != nil {
 		return backend.Object{}, err
 	}
-	metadata, err := s.normal(opts.Metadata)
+	v, err := s.newVersion(key, opts.Metadata, opts.ObjectTags, opts.Class)
 	if err != nil {
 		return backend.Object{}, err
 	}
-	data, err := s.read(ctx, body)
-	if err != nil {
+	if v.data, err = s.read(ctx, body); err != nil {
 		return backend.Object{}, err
 	}
-	return s.commit(ctx, opts.If, &version{
-		object:   backend.Object{Key: key, Size: int64(len(data))},
-		metadata: metadata,
-		data:     data,
-	})
+	v.object.Size = int64(len(v.data))
+	return s.commit(ctx, opts.If, v)
 }
 
 // accepts reports why a Put can be refused before any byte is read.
@@ -98,8 +95,10 @@ func (s *Store) accepts(ctx context.Context, key string, body backend.Body, opts
 
 // normal returns the metadata as it is kept, sharing nothing with the caller's.
 func (s *Store) normal(m backend.Metadata) (backend.Metadata, error) {
-	if limit := s.properties.MaxMetadata; limit > 0 && m.UserSize() > limit {
-		return m, fmt.Errorf("%w: %d bytes, at most %d", backend.ErrInvalidMetadata, m.UserSize(), limit)
+	if limit := s.properties.MaxMetadata; limit > 0 {
+		if err := usermeta.CheckSize(m, limit); err != nil {
+			return m, err
+		}
 	}
 	kept := m.Clone()
 	kept.ModTime = m.ModTime.Round(0) // a monotonic reading is no part of a stored time
@@ -109,7 +108,7 @@ func (s *Store) normal(m backend.Metadata) (backend.Metadata, error) {
 	for name, value := range m.User {
 		lower := strings.ToLower(name)
 		if _, twice := kept.User[lower]; twice || lower == "" || lower == backend.ModTimeKey {
-			return m, fmt.Errorf("%w: name %q is empty, reserved or there twice", backend.ErrInvalidMetadata, name)
+			return m, fmt.Errorf("%w: the name %q is empty, reserved or there twice", backend.ErrInvalidMetadata, lower)
 		}
 		kept.User[lower] = value
 	}

@@ -25,6 +25,7 @@ func (driver) Schema() backend.Schema {
 		{Name: "accessKey", Required: true, Help: "access key"},
 		{Name: "secretKey", Required: true, Secret: true, Help: "secret key that belongs to accessKey"},
 		{Name: "region", Help: "region the server is set to; by default the one that an AWS endpoint names, else us-east-1"},
+		{Name: "storageClass", Help: "storage class of new objects; by default the server's"},
 		{Name: "caFile", Help: "PEM file of certificates to trust beside the system's"},
 	}, s3proto.EncryptionSettings()...)
 }

@@ -28,7 +28,7 @@ func open(s backend.Settings) (*s3proto.Store, error) {
 	if err != nil {
 		faults = append(faults, fmt.Errorf(`setting "caFile": %w`, err))
 	}
-	storage, err := s3proto.EncryptionHeader(s)
+	storage, err := s3proto.StorageHeader(s)
 	if err != nil {
 		faults = append(faults, err)
 	}

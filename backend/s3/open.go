@@ -34,12 +34,9 @@ func open(ctx context.Context, s backend.Settings) (*s3proto.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	storage, err := s3proto.EncryptionHeader(s)
+	storage, err := s3proto.StorageHeader(s)
 	if err != nil {
 		return nil, err
-	}
-	if class := s["storageClass"]; class != "" {
-		storage.Set("X-Amz-Storage-Class", class)
 	}
 	base, signer, err := resolve(ctx, s, endpoint, id.region)
 	if err != nil {

@@ -16,6 +16,8 @@ func addRuleFlags(f *pflag.FlagSet, p *replication.Policy) {
 	f.TextVar(&p.Deletes, "deletes", p.Deletes, "`propagate|keep` what is gone from the source")
 	f.StringVar(&p.MaxDelete, "max-delete", "", "the delete `BRAKE`: 10%, 500 or off (default 25% and more than 100 objects)")
 	f.StringVar(&p.TrashPrefix, "trash-prefix", "", "move what is to be deleted below `PREFIX` in the destination's store instead, such as .trash/")
+	f.BoolVar(&p.ObjectTags, "object-tags", false, "copy the object tags of S3 and Azure too, at a request for each object that has some")
+	f.Var((*classFlag)(&p.StorageClass), "storage-class", "`CLASS` of all copies, or FROM=TO for the objects of one class and *=TO for all others; repeatable")
 	f.TextVar(&p.Foreign, "foreign", p.Foreign, "`report|overwrite` objects at the destination that others wrote")
 	f.TextVar(&p.Drift, "drift", p.Drift, "`report|overwrite` objects at the destination that others changed since")
 }
@@ -51,20 +53,22 @@ func (pf *policyFlags) add(f *pflag.FlagSet) {
 func (pf *policyFlags) apply(f *pflag.FlagSet, p *replication.Policy, a *app) {
 	g := pf.given
 	for name, set := range map[string]func(){
-		"prefix":       func() { p.SourcePrefix = g.SourcePrefix },
-		"dest-prefix":  func() { p.DestinationPrefix = g.DestinationPrefix },
-		"interval":     func() { p.CheckInterval = g.CheckInterval },
-		"mode":         func() { p.Mode = g.Mode },
-		"include":      func() { p.Include = globs(g.Include) },
-		"exclude":      func() { p.Exclude = globs(g.Exclude) },
-		"deletes":      func() { p.Deletes = g.Deletes },
-		"max-delete":   func() { p.MaxDelete = g.MaxDelete },
-		"trash-prefix": func() { p.TrashPrefix = g.TrashPrefix },
-		"foreign":      func() { p.Foreign = g.Foreign },
-		"drift":        func() { p.Drift = g.Drift },
-		"disabled":     func() { p.Enabled = !pf.disabled },
-		"bandwidth":    func() { p.Bandwidth = int64(a.bandwidth) },
-		"concurrency":  func() { p.Concurrency = a.concurrency },
+		"prefix":        func() { p.SourcePrefix = g.SourcePrefix },
+		"dest-prefix":   func() { p.DestinationPrefix = g.DestinationPrefix },
+		"interval":      func() { p.CheckInterval = g.CheckInterval },
+		"mode":          func() { p.Mode = g.Mode },
+		"include":       func() { p.Include = globs(g.Include) },
+		"exclude":       func() { p.Exclude = globs(g.Exclude) },
+		"deletes":       func() { p.Deletes = g.Deletes },
+		"max-delete":    func() { p.MaxDelete = g.MaxDelete },
+		"trash-prefix":  func() { p.TrashPrefix = g.TrashPrefix },
+		"object-tags":   func() { p.ObjectTags = g.ObjectTags },
+		"storage-class": func() { p.StorageClass = g.StorageClass },
+		"foreign":       func() { p.Foreign = g.Foreign },
+		"drift":         func() { p.Drift = g.Drift },
+		"disabled":      func() { p.Enabled = !pf.disabled },
+		"bandwidth":     func() { p.Bandwidth = int64(a.bandwidth) },
+		"concurrency":   func() { p.Concurrency = a.concurrency },
 	} {
 		if f.Changed(name) {
 			set()

@@ -96,6 +96,12 @@ func showPolicy(ctx context.Context, t *table, p replication.Policy, r *replicat
 	t.field("deletes", p.Deletes.String())
 	t.field("max delete", p.MaxDelete)
 	t.field("trash prefix", p.TrashPrefix)
+	if p.ObjectTags {
+		t.field("object tags", "copied")
+	}
+	for _, from := range slices.Sorted(maps.Keys(p.StorageClass)) {
+		t.field("storage class "+from, p.StorageClass[from])
+	}
 	t.field("foreign", p.Foreign.String())
 	t.field("drift", p.Drift.String())
 	if p.Bandwidth > 0 {

@@ -26,28 +26,28 @@ func versioned(t *testing.T, server *testutil.Server) map[string]string {
 	return bucket(server, name)
 }
 
-// A kept is one version of an object as its bucket lists it.
-type kept struct {
+// A keptVersion is one version of an object as its bucket lists it.
+type keptVersion struct {
 	key, id string
 	marker  bool
 	latest  bool
 }
 
 // versionsOf lists all versions of a bucket, those of probes aside, newest first.
-func versionsOf(t *testing.T, server *testutil.Server, bucket string) map[string][]kept {
+func versionsOf(t *testing.T, server *testutil.Server, bucket string) map[string][]keptVersion {
 	t.Helper()
-	out := map[string][]kept{}
+	out := map[string][]keptVersion{}
 	for o := range server.Client(t).ListObjects(t.Context(), bucket, minio.ListObjectsOptions{Recursive: true, WithVersions: true}) {
 		require.NoError(t, o.Err)
 		if !strings.Contains(o.Key, probeName) {
-			out[o.Key] = append(out[o.Key], kept{o.Key, o.VersionID, o.IsDeleteMarker, o.IsLatest})
+			out[o.Key] = append(out[o.Key], keptVersion{o.Key, o.VersionID, o.IsDeleteMarker, o.IsLatest})
 		}
 	}
 	return out
 }
 
 // requireKept wants each version that was there to be there still.
-func requireKept(t *testing.T, before, after map[string][]kept) {
+func requireKept(t *testing.T, before, after map[string][]keptVersion) {
 	t.Helper()
 	for key, versions := range before {
 		for _, v := range versions {
@@ -236,7 +236,7 @@ func TestASuspendedBucketKeepsItsOldVersions(t *testing.T) {
 		r := replicator(t)
 		policy := upload(driver, source, settings)
 		policy.MaxDelete = "off"
-		pass := func() map[string][]kept {
+		pass := func() map[string][]keptVersion {
 			t.Helper()
 			_, err := r.Sync(t.Context(), policy)
 			require.NoError(t, err)
@@ -258,7 +258,7 @@ func TestASuspendedBucketKeepsItsOldVersions(t *testing.T) {
 		requireKept(t, before, after)
 		for _, key := range []string{"0000.txt", "0001.txt"} {
 			require.Len(t, after[key], 2, key)
-			require.Equal(t, kept{key, "null", true, true}, after[key][0])
+			require.Equal(t, keptVersion{key, "null", true, true}, after[key][0])
 		}
 		require.Equal(t, []string{"0002.txt"}, keysIn(t, server.Client(t), name))
 		require.Equal(t, after, pass(), "an unchanged pass adds no marker")

@@ -19,7 +19,8 @@ const (
 	hintPolicy     = "the credentials lack a permission on the bucket"
 	hintKMS        = "check kms_key_id, or the key that the bucket encrypts with, and the permission to use it"
 	hintNoKMS      = "the store has no keys to encrypt with; leave sse and kms_key_id out or set its KMS up"
-	hintArchived   = "the object is archived; restore it first"
+	hintArchived   = "have the store restore it (RestoreObject), then run again"
+	hintClass      = "check storageClass, or storage_class of the policy"
 	hintInTheClear = "leave sse and kms_key_id out and have the bucket encrypt by default, or use a store that knows them; delete what was written"
 	hintEndpoint   = "check endpoint"
 	hintInTheWay   = "on this server another object is in the way: one's key continues the other's"
@@ -52,7 +53,7 @@ var codes = map[string]meaning{
 	"InvalidTokenId":        {fs.ErrPermission, hintToken}, // MinIO, of expired ones too
 	"RequestTimeTooSkewed":  {fs.ErrPermission, hintClock},
 	"RequestExpired":        {fs.ErrPermission, hintClock},
-	"InvalidObjectState":    {fs.ErrPermission, hintArchived},
+	"InvalidObjectState":    {backend.ErrArchived, hintArchived},
 
 	// The right credentials at the wrong door: nothing but a change of the
 	// settings will help.
@@ -84,6 +85,8 @@ var codes = map[string]meaning{
 	"ExistingObjectIsDirectory":              {backend.ErrInvalidKey, hintInTheWay},
 	"DirectoryObjectContainsData":            {class: backend.ErrInvalidKey},
 	"MetadataTooLarge":                       {class: backend.ErrInvalidMetadata},
+	"InvalidStorageClass":                    {backend.ErrInvalidMetadata, hintClass},
+	"InvalidTag":                             {class: backend.ErrInvalidMetadata},
 	"RequestHeaderSectionTooLarge":           {class: backend.ErrInvalidMetadata},
 	"XMinioUnsupportedMetadata":              {class: backend.ErrInvalidMetadata},
 	"XMinioStorageFull":                      {class: backend.ErrNoSpace},

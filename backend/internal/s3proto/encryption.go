@@ -28,21 +28,25 @@ func EncryptionSettings() []backend.Setting {
 	}
 }
 
-// EncryptionHeader returns the headers that ask for what the settings say. They
-// belong to whatever makes an object: Put, Copy and the beginning of an upload;
+// StorageHeader returns the headers that say how new objects are to be kept: the
+// encryption, and the storage class of setting storageClass. They belong to whatever makes an object: Put, Copy and the beginning of an upload;
 // its parts and its end follow that
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/specifying-kms-encryption.html).
-func EncryptionHeader(s backend.Settings) (http.Header, error) {
+func StorageHeader(s backend.Settings) (http.Header, error) {
+	h := http.Header{}
+	if class := s["storageClass"]; class != "" {
+		h[classHeader] = []string{class}
+	}
 	sse, key := s["sse"], s["kms_key_id"]
 	switch {
 	case sse == sseS3 && key != "":
 		return nil, errors.New(`setting "sse" is AES256, which takes no "kms_key_id"; leave one of them out`)
-	case sse == "" && key == "":
-		return http.Header{}, nil
-	case key == "":
-		return http.Header{encryptionHeader: {sse}}, nil
+	case key != "":
+		h[encryptionHeader], h[encryptionKeyHeader] = []string{sseKMS}, []string{key}
+	case sse != "":
+		h[encryptionHeader] = []string{sse}
 	}
-	return http.Header{encryptionHeader: {sseKMS}, encryptionKeyHeader: {key}}, nil
+	return h, nil
 }
 
 // checkKMSKey refuses what is no value of a header. What names a key is the

@@ -17,16 +17,17 @@ func TestEncryptionSettingsBecomeHeaders(t *testing.T) {
 		want     http.Header
 	}{
 		{backend.Settings{}, http.Header{}},
+		{backend.Settings{"storageClass": "STANDARD_IA"}, http.Header{classHeader: {"STANDARD_IA"}}},
 		{backend.Settings{"sse": "AES256"}, http.Header{encryptionHeader: {"AES256"}}},
 		{backend.Settings{"sse": "aws:kms"}, http.Header{encryptionHeader: {"aws:kms"}}},
 		{backend.Settings{"kms_key_id": "k"}, http.Header{encryptionHeader: {"aws:kms"}, encryptionKeyHeader: {"k"}}},
 		{backend.Settings{"sse": "aws:kms", "kms_key_id": "k"}, http.Header{encryptionHeader: {"aws:kms"}, encryptionKeyHeader: {"k"}}},
 	} {
-		got, err := EncryptionHeader(c.settings)
+		got, err := StorageHeader(c.settings)
 		require.NoError(t, err)
 		require.Equal(t, c.want, got, "%v", c.settings)
 	}
-	_, err := EncryptionHeader(backend.Settings{"sse": "AES256", "kms_key_id": "k"})
+	_, err := StorageHeader(backend.Settings{"sse": "AES256", "kms_key_id": "k"})
 	require.ErrorContains(t, err, "kms_key_id")
 	schema := backend.Schema(EncryptionSettings())
 	require.ErrorContains(t, schema.Validate(map[string]string{"sse": "rot13"}), "AES256, aws:kms")

@@ -1,14 +1,12 @@
 package s3proto
 
 import (
-	"encoding/base64"
-	"fmt"
-	"mime"
 	"net/http"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/usermeta"
 )
 
 // metaPrefix begins the headers of user metadata, in Go's canonical form.
@@ -29,38 +27,38 @@ const noType = "binary/octet-stream"
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html).
 // Spaces at either end of the other fields are lost, as in any HTTP header.
 func setMetadata(h http.Header, m backend.Metadata) error {
-	if n := m.UserSize(); n > MaxMetadata {
-		return invalid("user metadata has %d bytes, more than %d", n, MaxMetadata)
+	if err := usermeta.CheckSize(m, MaxMetadata); err != nil {
+		return err
 	}
-	for _, f := range fields(&m) {
-		value := strings.Trim(*f.value, " ")
+	for i, f := range usermeta.Fields(&m) {
+		value := strings.Trim(*f.Value, " ")
 		if strings.ContainsFunc(value, isControl) || !utf8.ValidString(value) {
-			return invalid("%s contains control characters or is not UTF-8", f.name)
+			return usermeta.Refuse("the %s has control characters or is not UTF-8", f.Name)
 		}
-		if value == "" && f.name == "Content-Type" {
+		if value == "" && i == 0 {
 			value = noType
 		}
 		if value != "" {
-			h[f.name] = []string{value}
+			h[headers[i]] = []string{value}
 		}
 	}
 	for name, value := range m.User {
 		if !isToken(name) {
-			return invalid("the name %q is no HTTP token", name)
+			return usermeta.Refuse("the name %q is no HTTP token", name)
 		}
 		header := http.CanonicalHeaderKey(metaPrefix + name)
 		if _, twice := h[header]; twice {
-			return invalid("two names are %q but for case", strings.ToLower(name))
+			return usermeta.Refuse("two names are %q but for case", strings.ToLower(name))
 		}
 		if !utf8.ValidString(value) {
-			return invalid("the value of %q is not UTF-8", name)
+			return usermeta.Refuse("the value of %q is not UTF-8", name)
 		}
-		h[header] = []string{encodeValue(value)}
+		h[header] = []string{usermeta.Encode(value)}
 	}
 	if !m.ModTime.IsZero() {
 		header := http.CanonicalHeaderKey(metaPrefix + backend.ModTimeKey)
 		if _, twice := h[header]; twice {
-			return invalid("%q is given both as user metadata and as the modification time", backend.ModTimeKey)
+			return usermeta.Refuse("%q is given both as user metadata and as the modification time", backend.ModTimeKey)
 		}
 		h[header] = []string{backend.FormatModTime(m.ModTime)}
 	}
@@ -70,8 +68,8 @@ func setMetadata(h http.Header, m backend.Metadata) error {
 // getMetadata reads what setMetadata wrote, or another program.
 func getMetadata(h http.Header) backend.Metadata {
 	var m backend.Metadata
-	for _, f := range fields(&m) {
-		*f.value = toUTF8(h.Get(f.name))
+	for i, f := range usermeta.Fields(&m) {
+		*f.Value = usermeta.UTF8(h.Get(headers[i]))
 	}
 	if m.ContentType == noType {
 		m.ContentType = ""
@@ -84,7 +82,7 @@ func getMetadata(h http.Header) backend.Metadata {
 		}
 		name = strings.ToLower(name)
 		// A name sent twice is one list, as in any HTTP header.
-		value := decodeValue(strings.Join(values, ","))
+		value := usermeta.Decode(strings.Join(values, ","))
 		if name == backend.ModTimeKey {
 			if t, err := backend.ParseModTime(value); err == nil {
 				m.ModTime = t
@@ -99,20 +97,8 @@ func getMetadata(h http.Header) backend.Metadata {
 	return m
 }
 
-type field struct {
-	name  string
-	value *string
-}
-
-func fields(m *backend.Metadata) [5]field {
-	return [5]field{
-		{"Content-Type", &m.ContentType},
-		{"Content-Encoding", &m.ContentEncoding},
-		{"Content-Language", &m.ContentLanguage},
-		{"Content-Disposition", &m.ContentDisposition},
-		{"Cache-Control", &m.CacheControl},
-	}
-}
+// headers are those of usermeta.Fields, in their order.
+var headers = [5]string{"Content-Type", "Content-Encoding", "Content-Language", "Content-Disposition", "Cache-Control"}
 
 // withoutTransferCoding drops "aws-chunked", which says how an upload was
 // framed and which some servers store as if it were part of the object.
@@ -129,59 +115,6 @@ func withoutTransferCoding(encoding string) string {
 	return strings.Join(kept, ",")
 }
 
-// wordSize keeps an encoded word within the 75 characters of RFC 2047.
-const wordSize = 45
-
-// encodeValue returns a value that HTTP, XML and signatures all leave alone.
-func encodeValue(value string) string {
-	plain := !strings.Contains(value, "=?") && strings.TrimSpace(value) == value
-	for i := 0; plain && i < len(value); i++ {
-		plain = value[i] >= ' ' && value[i] <= '~'
-		// Signature Version 4 folds runs of spaces, and servers differ in
-		// whether they do so before or after they store.
-		plain = plain && (value[i] != ' ' || value[i-1] != ' ')
-	}
-	if plain {
-		return value
-	}
-	var b strings.Builder
-	for rest := value; rest != ""; {
-		n := min(len(rest), wordSize)
-		for n < len(rest) && !utf8.RuneStart(rest[n]) {
-			n--
-		}
-		if b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString("=?UTF-8?B?" + base64.StdEncoding.EncodeToString([]byte(rest[:n])) + "?=")
-		rest = rest[n:]
-	}
-	return b.String()
-}
-
-func decodeValue(value string) string {
-	if strings.Contains(value, "=?") {
-		var d mime.WordDecoder
-		if decoded, err := d.DecodeHeader(value); err == nil {
-			value = decoded
-		}
-	}
-	return toUTF8(value)
-}
-
-// toUTF8 reads bytes that are no UTF-8 as ISO 8859-1, the charset that HTTP
-// headers once had.
-func toUTF8(value string) string {
-	if utf8.ValidString(value) {
-		return value
-	}
-	runes := make([]rune, len(value))
-	for i := range len(value) {
-		runes[i] = rune(value[i])
-	}
-	return string(runes)
-}
-
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 // isToken says whether a name is a token of RFC 9110, section 5.6.2.
@@ -194,8 +127,4 @@ func isToken(name string) bool {
 		}
 	}
 	return name != ""
-}
-
-func invalid(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", backend.ErrInvalidMetadata, fmt.Sprintf(format, args...))
 }

@@ -39,6 +39,7 @@ func objectOf(key string, status int, h http.Header) (o backend.Object, start in
 	o.Modified, _ = http.ParseTime(h.Get("Last-Modified"))
 	metadata := getMetadata(h)
 	o.Metadata = &metadata
+	besideOf(h, &o)
 	return o, start, nil
 }
 

@@ -59,6 +59,7 @@ func parsePage(data []byte) (page, error) {
 	var (
 		out       = page{objects: make([]backend.Object, 0, 1000)}
 		object    backend.Object
+		class     string // the one before, as most objects have one class
 		seen      struct{ key, size, truncated, done bool }
 		encoded   bool
 		scanner   = scanner{data: data}
@@ -130,6 +131,11 @@ func parsePage(data []byte) (page, error) {
 				case "Size":
 					object.Size, err = strconv.ParseInt(string(text), 10, 64)
 					seen.size = object.Size >= 0
+				case "StorageClass":
+					if string(text) != class {
+						class = string(text)
+					}
+					object.Class = class
 				case "LastModified":
 					// A hint: in another form it is none.
 					object.Modified, _ = time.Parse(time.RFC3339Nano, string(text))

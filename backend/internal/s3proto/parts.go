@@ -50,7 +50,7 @@ func (s *Store) UploadParts(ctx context.Context, key string, opts backend.PartsO
 	if opts.PartSize < minPart || opts.PartSize > maxPart {
 		return nil, s.refuse(op, key, fmt.Errorf("parts of %d bytes: %w", opts.PartSize, errors.ErrUnsupported))
 	}
-	header, err := s.writeHeader(backend.PutOptions{Metadata: opts.Metadata})
+	header, err := s.writeHeader(backend.PutOptions{Metadata: opts.Metadata, ObjectTags: opts.ObjectTags, Class: opts.Class})
 	if err != nil {
 		return nil, s.refuse(op, key, err)
 	}
@@ -235,9 +235,16 @@ func (u *upload) Abort(ctx context.Context) error {
 }
 
 func conditionHeader(c backend.Condition) (http.Header, error) {
-	header, err := putHeader(backend.PutOptions{If: c})
-	delete(header, "Content-Type") // that of no object
-	return header, err
+	h := make(http.Header, 16)
+	switch {
+	case c.Absent && c.Match != "":
+		return nil, fmt.Errorf("%w: nothing is absent and a version at once", backend.ErrPrecondition)
+	case c.Absent:
+		h["If-None-Match"] = []string{"*"}
+	case c.Match != "":
+		h["If-Match"] = []string{etagOf(c.Match)}
+	}
+	return h, nil
 }
 
 // completeDocument names the parts, and adds up their sizes.

@@ -40,35 +40,27 @@ func (s *Store) Put(ctx context.Context, key string, body backend.Body, opts bac
 	return o, s.checkAtRest(ctx, "put", key, res.Header)
 }
 
-// writeHeader is putHeader with how the store is to keep the object.
+// writeHeader is putHeader for a store that encrypts as it was asked to, as far as
+// that is known.
 func (s *Store) writeHeader(opts backend.PutOptions) (http.Header, error) {
 	if s.atRest.Load() == inTheClear {
 		return nil, errInTheClear
 	}
-	h, err := putHeader(opts)
+	return s.putHeader(opts)
+}
+
+// putHeader returns the headers that say what is stored beside the bytes, how,
+// and on which condition, or why they cannot be sent.
+func (s *Store) putHeader(opts backend.PutOptions) (http.Header, error) {
+	h, err := conditionHeader(opts.If)
 	if err != nil {
 		return nil, err
 	}
-	maps.Copy(h, s.config.Storage)
-	return h, nil
-}
-
-// putHeader returns the headers that carry metadata and conditions, or why they
-// cannot be sent.
-func putHeader(opts backend.PutOptions) (http.Header, error) {
-	h := make(http.Header, 8+len(opts.Metadata.User))
 	if err := setMetadata(h, opts.Metadata); err != nil {
 		return nil, err
 	}
-	switch {
-	case opts.If.Absent && opts.If.Match != "":
-		return nil, fmt.Errorf("%w: nothing is absent and a version at once", backend.ErrPrecondition)
-	case opts.If.Absent:
-		h["If-None-Match"] = []string{"*"}
-	case opts.If.Match != "":
-		h["If-Match"] = []string{etagOf(opts.If.Match)}
-	}
-	return h, nil
+	maps.Copy(h, s.config.Storage)
+	return h, setBeside(h, opts.ObjectTags, opts.Class)
 }
 
 // explainBreak looks why a connection broke amid a body that was sent on a

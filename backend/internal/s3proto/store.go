@@ -75,6 +75,7 @@ func NewStore(c Config) *Store {
 			Parts:       backend.PartLimits{Min: minPart, Max: maxPart, Count: maxParts},
 			CheckKey:    checkKey,
 			MaxMetadata: MaxMetadata,
+			CheckClass:  checkClass,
 			// AWS honours a condition on each of many deletions, and on the
 			// target of a copy; MinIO and versitygw ignore either silently.
 			MaxBulkDelete: maxBulkDelete,
