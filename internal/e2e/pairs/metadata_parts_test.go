@@ -1,4 +1,4 @@
-package e2e
+package pairs
 
 import (
 	"bytes"
@@ -9,8 +9,6 @@ import (
 
 	"github.com/objrepl/replication"
 	"github.com/objrepl/replication/backend"
-	"github.com/objrepl/replication/backend/azure"
-	"github.com/objrepl/replication/backend/gcs"
 )
 
 // What stands beside an object goes to the store when its upload begins, or, as
@@ -25,7 +23,7 @@ func TestObjectsInPartsKeepWhatStandsBesideThem(t *testing.T) {
 	for driver, class := range classes {
 		t.Run(driver, func(t *testing.T) {
 			settings, native := columns[driver](t)
-			r := replicator(t, replication.WithDrivers(gcs.Driver, azure.Driver),
+			r := replicator(t,
 				replication.WithPartThreshold(5<<20), replication.WithPartSize(5<<20))
 			c := &column{t, r, driver, settings, native, "large/"}
 			_, err := c.memory("source").Put(t.Context(), "large/x", backend.Bytes(data), backend.PutOptions{Metadata: m, ObjectTags: tags})

@@ -1,4 +1,4 @@
-package e2e
+package pairs
 
 import (
 	"maps"
@@ -11,8 +11,6 @@ import (
 
 	"github.com/objrepl/replication"
 	"github.com/objrepl/replication/backend"
-	"github.com/objrepl/replication/backend/azure"
-	"github.com/objrepl/replication/backend/gcs"
 	"github.com/objrepl/replication/internal/testutil"
 )
 
@@ -40,11 +38,16 @@ var columns = map[string]func(t *testing.T) (map[string]string, nativeStore){
 		return nativeBucket(t, testutil.SharedMinIO(t))
 	},
 	"gcs": func(t *testing.T) (map[string]string, nativeStore) {
-		settings := gcsBucket(t, testutil.SharedFakeGCS(t))
+		server := testutil.SharedFakeGCS(t)
+		settings := map[string]string{"bucket": server.NewGCSBucket(t), "endpoint": server.Endpoint}
 		return settings, nativeGCS(settings)
 	},
 	"azblob": func(t *testing.T) (map[string]string, nativeStore) {
-		settings, _ := azureContainer(t)
+		server := testutil.SharedAzurite(t)
+		settings := map[string]string{
+			"containerName": server.NewContainer(t), "accountName": server.AccessKey,
+			"accountKey": server.SecretKey, "endpoint": server.Endpoint + "/" + server.AccessKey,
+		}
 		return settings, newNativeAzure(t, settings)
 	},
 }
@@ -63,7 +66,7 @@ func TestMetadataIsKeptAsTheTableSays(t *testing.T) {
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			settings, native := columns[name](t)
-			r := replicator(t, replication.WithDrivers(gcs.Driver, azure.Driver))
+			r := replicator(t)
 			for i, row := range slices.Sorted(maps.Keys(table)) {
 				word := table[row][name]
 				test, tested := metadataRows[row][word]
@@ -83,7 +86,7 @@ func TestMetadataIsKeptAsTheTableSays(t *testing.T) {
 // first words of each cell, up to a semicolon.
 func metadataTable(t *testing.T) (names []string, table map[string]map[string]string) {
 	t.Helper()
-	document, err := os.ReadFile("../../docs/METADATA.md")
+	document, err := os.ReadFile("../../../docs/METADATA.md")
 	require.NoError(t, err)
 	table = map[string]map[string]string{}
 	for line := range strings.Lines(string(document)) {
