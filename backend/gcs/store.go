@@ -145,6 +145,8 @@ func objectOf(a *storage.ObjectAttrs, metadata bool) backend.Object {
 	o := backend.Object{
 		Key: a.Name, Size: a.Size, Tag: tagOf(a.Generation),
 		Stamp: strconv.FormatInt(a.Metageneration, 10), Modified: a.Updated,
+		// Every object has one, unlike an MD5.
+		Checksum: strconv.FormatUint(uint64(a.CRC32C), 16),
 	}
 	if metadata {
 		o.Metadata = metadataOf(a)
