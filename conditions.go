@@ -48,7 +48,10 @@ func (g guard) looks(c backend.Condition) bool {
 }
 
 // conditions are the guards of all operations of a destination.
-type conditions struct{ put, delete, complete, bulk, copy guard }
+type conditions struct {
+	put, delete, complete, bulk, copy guard
+	from                              answer // a copy keeps to the version that it is to be of
+}
 
 // conditionsOf returns what a driver declares. Of a store that varies it is not
 // more than what the driver can send.
@@ -67,7 +70,7 @@ func conditionsOf(p backend.Properties) conditions {
 		}
 		return g
 	}
-	return conditions{put: of(p.Put), delete: of(p.Delete), complete: of(p.Complete), bulk: of(p.BulkDelete), copy: of(p.Copy)}
+	return conditions{put: of(p.Put), delete: of(p.Delete), complete: of(p.Complete), bulk: of(p.BulkDelete), copy: of(p.Copy), from: yes}
 }
 
 // with returns c with what was not asked yet filled in from answers.
@@ -77,7 +80,7 @@ func (c conditions) with(a answers) conditions {
 	}
 	return conditions{
 		put: fill(c.put, a.Put), delete: fill(c.delete, a.Delete), complete: fill(c.complete, a.Complete),
-		bulk: fill(c.bulk, a.Bulk), copy: c.copy,
+		bulk: fill(c.bulk, a.Bulk), copy: fill(c.copy, a.Copy), from: cmp.Or(c.from, a.From),
 	}
 }
 
@@ -86,7 +89,7 @@ func (c conditions) with(a answers) conditions {
 func (c conditions) believed() conditions {
 	match := guard{Match: answerHonoured}
 	both := guard{answerHonoured, answerHonoured}
-	if c = c.with(answers{Put: both, Complete: both, Delete: match}); c.delete.Match == answerHonoured {
+	if c = c.with(answers{Put: both, Complete: both, Delete: match, Copy: both, From: answerHonoured}); c.delete.Match == answerHonoured {
 		c = c.with(answers{Bulk: match})
 	}
 	return c
@@ -137,6 +140,12 @@ func (e *endpoint) weaker(c conditions) []string {
 	if e.takesParts() {
 		say(c.complete.Absent, "create conditionally from parts", "what somebody else creates in between is overwritten")
 		say(c.complete.Match, "replace conditionally from parts", overwritten)
+	}
+	if e.copier != nil && c.from == answerHonoured {
+		say(c.copy.Match, "replace conditionally by a copy within the store", overwritten)
+		if a := c.copy.Absent; a != "" && a != answerHonoured {
+			out = append(out, fmt.Sprintf("%s %q does not create conditionally by a copy within the store: what somebody else creates after the listing is overwritten", e.role, e.name))
+		}
 	}
 	if _, lists := backend.As[backend.UploadLister](e.Backend); e.takesParts() && !lists {
 		out = append(out, fmt.Sprintf("%s %q cannot list uploads: one whose beginning was never answered, in a crash, stays there without parts", e.role, e.name))

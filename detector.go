@@ -44,6 +44,7 @@ type decision struct {
 	destination    backend.Object // zero if absent
 	known          bool           // entry is set
 	entry          ledger.Entry
+	inStore        bool // the store copies it itself, which is written down
 }
 
 // A detector merges source, ledger and destination, three streams in key

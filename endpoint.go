@@ -19,6 +19,8 @@ type endpoint struct {
 	props  backend.Properties
 	trash  string // what begins with it is not there; see List
 	copies bool   // within the store, as a Copier
+	// copier copies from the policy's source, of the destination of one service.
+	copier backend.Copier
 	// answered: it has answered in this pass.
 	answered atomic.Bool
 }
@@ -26,6 +28,12 @@ type endpoint struct {
 func newEndpoint(b backend.Backend, role, name, prefix string) *endpoint {
 	_, copies := backend.As[backend.Copier](b)
 	return &endpoint{Backend: b, role: role, name: name, prefix: prefix, props: b.Properties(), copies: copies}
+}
+
+// copyFrom lets the destination's store copy from the source's where it can. It is
+// for policies that leave the bytes as they are.
+func (e *endpoint) copyFrom(source *endpoint) {
+	e.copier = backend.CopierBetween(source.Backend, e.Backend)
 }
 
 // key returns the backend's key for a relative one.

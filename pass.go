@@ -50,6 +50,7 @@ type pass struct {
 	full     atomic.Int64 // objects in a row that found the store full
 	parts    partsConfig
 	guards   *guards
+	within   *withinStore
 	batching batching
 	started  time.Time
 	trash    *trash // nil where what is deleted is gone; set before the deletions
@@ -62,7 +63,7 @@ type pass struct {
 
 // atomicResults are the numbers of a SyncResult as the workers count them.
 type atomicResults struct {
-	synced, adopted, deleted, unchanged, special, bytes atomic.Int64
+	synced, adopted, deleted, unchanged, special, bytes, inStore atomic.Int64
 }
 
 // nextOperation names one write, so that it can be recognised.
@@ -97,14 +98,15 @@ func (p *pass) run(ctx context.Context) (SyncResult, error) {
 
 func (p *pass) finish(err error) (SyncResult, error) {
 	r := SyncResult{
-		PolicyID:   p.policy.ID,
-		Synced:     p.result.synced.Load(),
-		Adopted:    p.result.adopted.Load(),
-		Deleted:    p.result.deleted.Load(),
-		Failed:     p.failures.count(),
-		Special:    p.result.special.Load(),
-		BytesTotal: p.result.bytes.Load(),
-		Duration:   time.Since(p.started),
+		PolicyID:     p.policy.ID,
+		Synced:       p.result.synced.Load(),
+		Adopted:      p.result.adopted.Load(),
+		Deleted:      p.result.deleted.Load(),
+		Failed:       p.failures.count(),
+		Special:      p.result.special.Load(),
+		BytesTotal:   p.result.bytes.Load(),
+		BytesInStore: p.result.inStore.Load(),
+		Duration:     time.Since(p.started),
 	}
 	r.Skipped = p.result.unchanged.Load() + r.Special
 	r.Errors, r.FailuresFile = p.failures.summary()
@@ -154,7 +156,7 @@ func (p *pass) scan(ctx context.Context) (err error) {
 	p.complete = true
 	err = p.deleteAll(ctx, seen)
 	if ctx.Err() == nil && (err == nil || errors.Is(err, ErrBrake) || errors.Is(err, ErrEmptySource)) {
-		err = errors.Join(err, p.doubt.settle(ctx))
+		err = errors.Join(err, p.settleDoubt(ctx))
 	}
 	if err != nil {
 		return err
@@ -213,6 +215,12 @@ func (p *pass) work(ctx context.Context, d decision) outcome {
 }
 
 func (p *pass) act(ctx context.Context, d decision) outcome {
+	switch d.verdict {
+	case verdictCopy, verdictRehash:
+		if d.inStore && !p.within.refused.Load() {
+			return p.copyInStore(ctx, d)
+		}
+	}
 	switch d.verdict {
 	case verdictCopy:
 		return p.copy(ctx, d.key, d.source.Size, expected(d.destination), d.known)

@@ -69,6 +69,7 @@ func (r *Replicator) read(ctx context.Context, p Policy, task Task, options sync
 		return fail(err)
 	}
 
+	destination.copyFrom(source) // as a pass would; nothing is copied here
 	// A pass would make a destination that it never wrote to; see prepare.
 	_, creates := backend.As[backend.Creator](destination.Backend)
 	_, takesParts := backend.As[backend.PartUploader](destination.Backend)

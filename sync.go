@@ -105,6 +105,7 @@ func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, di
 		return fail(err)
 	}
 	defer destination.Close()
+	destination.copyFrom(source)
 	guards := newGuards(destination, r.state, r.again, r.config.logger)
 	defer func() {
 		known, _ := guards.remembered()
@@ -174,6 +175,11 @@ func (r *Replicator) newPass(ctx context.Context, p Policy, options syncOptions,
 	if pass.doubt, err = newDoubt(ctx, state); err != nil {
 		return nil, err
 	}
+	intents, err := openIntents(ctx, state, destination.props.Location, pass.doubt.look.Load())
+	if err != nil {
+		return nil, err
+	}
+	pass.within = newWithin(destination, intents)
 	pass.outage = newOutage(p.ID, r.config.patience, r.config.logger, source, destination)
 	if p.Concurrency > 0 {
 		pass.workers = p.Concurrency

@@ -34,6 +34,7 @@ type copying struct {
 	unsure    bool   // a write may have been applied unseen
 	size      int64  // as the source was last seen
 	whole     bool   // the destination takes no parts after all
+	refused   bool   // the store will not copy its parts
 }
 
 // copy writes the current source version of a key, on the condition that the
@@ -43,7 +44,16 @@ func (p *pass) copy(ctx context.Context, key string, size int64, expect backend.
 	if err := p.refuseTrash(key); err != nil {
 		return failed(err)
 	}
-	c := &copying{pass: p, key: key, size: size, expect: expect, known: known, operation: p.nextOperation()}
+	return p.newCopying(key, size, expect, known).do(ctx)
+}
+
+func (p *pass) newCopying(key string, size int64, expect backend.Condition, known bool) *copying {
+	return &copying{pass: p, key: key, size: size, expect: expect, known: known, operation: p.nextOperation()}
+}
+
+// do is run, and leaves doubt where nobody knows what became of a write.
+func (c *copying) do(ctx context.Context) outcome {
+	p := c.pass
 	out := c.run(ctx)
 	if c.unsure && out.entry == nil {
 		p.doubt.stays.Store(true)
@@ -101,8 +111,8 @@ func (c *copying) attempt(ctx context.Context) (outcome, error) {
 	if err := c.raiseDoubt(ctx); err != nil {
 		return outcome{}, err
 	}
-	mk := marker{policy: p.policy.ID, source: fingerprintOf(v.object), operation: c.operation}
 	key := p.destination.key(c.key)
+	mk := p.marker(key, v.object, c.operation)
 	switch err := p.destination.look(ctx, key, guard, c.expect); {
 	case errors.Is(err, backend.ErrPrecondition):
 		return c.look(ctx, v, mk, true, err)

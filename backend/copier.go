@@ -53,6 +53,7 @@ type PartCopier interface {
 // A CopyRange is a range of one version. It is not empty, and within the object.
 type CopyRange struct {
 	Match          Tag
+	Stamp          string // as CopyOptions.FromStamp
 	Offset, Length int64
 }
 

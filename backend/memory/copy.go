@@ -51,6 +51,9 @@ func (c copier) CopyPart(ctx context.Context, from string, r backend.CopyRange, 
 	if err == nil {
 		err = holds(backend.Condition{Match: r.Match}, v)
 	}
+	if err == nil && r.Stamp != "" {
+		err = fmt.Errorf("%w: the object has no stamp", backend.ErrPrecondition)
+	}
 	if err == nil && (r.Offset < 0 || r.Length < 1 || r.Offset+r.Length > int64(len(v.data))) {
 		err = fmt.Errorf("%w: %d bytes at %d", fs.ErrInvalid, r.Length, r.Offset)
 	}

@@ -143,6 +143,9 @@ func (c copier) CopyPart(ctx context.Context, from string, r backend.CopyRange, 
 	if number < 1 || number > maxParts || r.Offset < 0 || r.Length < 1 || r.Length > u.size {
 		return none(fmt.Errorf("part %d of %d bytes at %d: %w", number, r.Length, r.Offset, fs.ErrInvalid))
 	}
+	if r.Stamp != "" {
+		return none(fmt.Errorf("%w: objects have no stamps here", backend.ErrPrecondition))
+	}
 	header := make(http.Header, 8)
 	c.name(header, from, r.Match)
 	header["X-Amz-Copy-Source-Range"] = []string{fmt.Sprintf("bytes=%d-%d", r.Offset, r.Offset+r.Length-1)}
