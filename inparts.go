@@ -46,7 +46,7 @@ func (r *Replicator) newPartsConfig(destination *endpoint, state *policyState, w
 // inParts reports whether an object of this size is copied in parts.
 func (p *pass) inParts(size int64) bool {
 	limit := p.destination.props.MaxPut
-	return p.parts.taken && (size >= p.parts.from || limit > 0 && size > limit)
+	return p.parts.taken && !p.inKernel(size) && (size >= p.parts.from || limit > 0 && size > limit)
 }
 
 func (c *copying) large(size int64) bool { return !c.whole && c.pass.inParts(size) }

@@ -40,8 +40,10 @@ func (c simCopier) Copy(ctx context.Context, from, to string, opts backend.CopyO
 	h := c.to
 	h.sim.mutant.copying(h, &opts)
 	err = h.do(ctx, "copy in", to, func(v verdictOf) error {
-		if now, err := c.version(from, opts.FromMatch, opts.FromStamp); err == nil && h.actor == modelPolicy {
-			h.sim.intended[to+"\x00"+now.data] = true
+		for _, v := range h.sim.sources[c.from.side][from].versions {
+			if h.actor == modelPolicy && v.tag == opts.FromMatch && v.stamp == opts.FromStamp {
+				h.sim.intended[to+"\x00"+v.data] = true
+			}
 		}
 		apply := func(late bool) error {
 			now, err := c.version(from, opts.FromMatch, opts.FromStamp)

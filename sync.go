@@ -193,6 +193,9 @@ func (r *Replicator) newPass(ctx context.Context, p Policy, options syncOptions,
 	if p.Bandwidth > 0 {
 		pass.reader.limit = rate.NewLimiter(rate.Limit(p.Bandwidth), int(min(max(p.Bandwidth/10, 4<<10), 1<<20)))
 	}
+	if pass.kernelCopies() {
+		pass.reader.kernelFrom = r.config.partsFrom
+	}
 	return pass, nil
 }
 

@@ -322,3 +322,21 @@ func TestCopiesAreWrittenDownBefore(t *testing.T) {
 	w.mustSync()
 	require.Zero(t, unwritten.Load())
 }
+
+// What the store has copied has no marker by which its copy in the trash is known
+// when an answer is lost; its checksum and metadata tell.
+func TestALostAnswerOfTheTrashIsFoundWithoutAMarker(t *testing.T) {
+	w := newWithinWorld(t)
+	w.policy.TrashPrefix, w.policy.MaxDelete = ".trash/", "off"
+	w.put(w.source, "a", "1")
+	w.put(w.source, "b", "2")
+	w.mustSync()
+	w.remove(w.source, "a")
+	w.destination.after = failOnce("copy", backend.ErrUnavailable)
+	res := w.mustSync()
+	require.EqualValues(t, 1, res.Deleted)
+	there := w.contents(w.destination)
+	require.Len(t, there, 2)
+	require.Regexp(t, `^\.trash/\d+T\d+Z/a=1$`, there[0])
+	require.Equal(t, "b=2", there[1])
+}
