@@ -38,13 +38,9 @@ func (c simCopier) version(key string, match backend.Tag, stamp string) (*source
 
 func (c simCopier) Copy(ctx context.Context, from, to string, opts backend.CopyOptions) (o backend.Object, err error) {
 	h := c.to
+	asked := opts
 	h.sim.mutant.copying(h, &opts)
 	err = h.do(ctx, "copy in", to, func(v verdictOf) error {
-		for _, v := range h.sim.sources[c.from.side][from].versions {
-			if h.actor == modelPolicy && v.tag == opts.FromMatch && v.stamp == opts.FromStamp {
-				h.sim.intended[to+"\x00"+v.data] = true
-			}
-		}
 		apply := func(late bool) error {
 			now, err := c.version(from, opts.FromMatch, opts.FromStamp)
 			if err != nil {
@@ -66,10 +62,22 @@ func (c simCopier) Copy(ctx context.Context, from, to string, opts backend.CopyO
 		}
 		return apply(false)
 	})
+	if ctx.Err() == nil { // and so in turn; a pass that ends leaves what noteIntents reads
+		c.intended(from, to, asked)
+	}
 	if err != nil {
 		return backend.Object{}, err
 	}
 	return o, nil
+}
+
+// intended notes the version that the pass under test asked for.
+func (c simCopier) intended(from, to string, asked backend.CopyOptions) {
+	for _, v := range c.to.sim.sources[c.from.side][from].versions {
+		if c.to.actor == modelPolicy && v.tag == asked.FromMatch && v.stamp == asked.FromStamp {
+			c.to.sim.intended[to+"\x00"+v.data] = true
+		}
+	}
 }
 
 func (c simCopier) CopyPart(ctx context.Context, from string, r backend.CopyRange, into backend.PartUpload, number int) (part backend.Part, err error) {
