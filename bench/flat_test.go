@@ -63,7 +63,7 @@ func newFlatBetween(tb testing.TB, objects int, source, destination *testutil.Sy
 // when the ledger was lost. It spares a benchmark to write them one by one.
 func (f *flat) markDestination() {
 	f.destination.Metadata = func(key, etag string, size int) map[string]string {
-		sum := sha256.Sum256([]byte("destination\x00" + key))
+		sum := sha256.Sum256([]byte("flat-destination\x00" + key))
 		return map[string]string{"objrepl-marker": fmt.Sprintf("2 flat %d %s  seed.1 %s", size, etag, hex.EncodeToString(sum[:6]))}
 	}
 }
