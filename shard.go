@@ -181,6 +181,9 @@ func (p *pass) scanShardOnce(ctx context.Context, part shard, ahead int, kept []
 		}
 	})
 	*counts = d.counts
+	if d.doubt && d.unseen {
+		p.doubt.stays.Store(true)
+	}
 	if err := keep.close(ctx); err != nil {
 		return err
 	}
