@@ -89,6 +89,12 @@ func (p *pass) copyInStore(ctx context.Context, d decision) outcome {
 			copied, err = there, nil
 		}
 	}
+	// An attempt whose answer was lost, and that nothing holds back, may be made
+	// later still, and give the object another tag. It is known by its intent then;
+	// where tags are checksums, it gets the same one.
+	if unsure && guard.looks(expect) && (err != nil || string(copied.Tag) != d.source.Checksum) {
+		p.doubt.stays.Store(true)
+	}
 	switch {
 	case err == nil:
 		p.within.worked.Store(true)

@@ -340,3 +340,17 @@ func TestALostAnswerOfTheTrashIsFoundWithoutAMarker(t *testing.T) {
 	require.Regexp(t, `^\.trash/\d+T\d+Z/a=1$`, there[0])
 	require.Equal(t, "b=2", there[1])
 }
+
+// A copy whose answer was lost, made once more and then again by the first request,
+// which no condition holds back, is the policy's own under its third tag.
+func TestACopyThatComesLateIsKnown(t *testing.T) {
+	w := newWithinWorld(t, memory.WithProperties(blindCopies))
+	w.put(w.source, "a", "1")
+	w.destination.before = failOnce("copy", backend.ErrUnavailable)
+	w.mustSync()
+	w.put(w.destination, "a", "1")
+	w.put(w.source, "a", "2")
+	w.mustSync()
+	w.requireEqual()
+	w.requireQuiet()
+}
