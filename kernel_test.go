@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,7 +37,11 @@ func TestTheKernelCopiesLargeFiles(t *testing.T) {
 	data := bytes.Repeat([]byte("0123456789abcdef"), 3<<16)
 	require.NoError(t, os.WriteFile(filepath.Join(source, "large"), data, 0o644))
 	var progress Progress
-	r.config.observer = func(e Event) { progress = e.Progress }
+	r.config.observer = func(e Event) {
+		if e.Type == EventFinished {
+			progress = e.Progress
+		}
+	}
 	res, err := r.Sync(t.Context(), p)
 	require.NoError(t, err)
 	require.EqualValues(t, len(data), res.BytesTotal)
@@ -63,14 +68,16 @@ func TestTheKernelDoesNotCopyPastABandwidth(t *testing.T) {
 	r, p, source, _ := newFilesWorld(t, 1<<20)
 	p.Bandwidth = 1 << 30
 	require.NoError(t, os.WriteFile(filepath.Join(source, "large"), make([]byte, 3<<20), 0o644))
-	inParts := false
+	var inParts atomic.Bool
 	r.config.observer = func(Event) {
 		journals, _ := filepath.Glob(filepath.Join(r.config.stateDir, policyDir("p"), uploadsDir, "*"))
-		inParts = inParts || len(journals) > 0
+		if len(journals) > 0 {
+			inParts.Store(true)
+		}
 	}
 	_, err := r.Sync(t.Context(), p)
 	require.NoError(t, err)
-	require.True(t, inParts)
+	require.True(t, inParts.Load())
 }
 
 // Whoever copies from the file that is lent finds at its end whether it held still.

@@ -108,10 +108,13 @@ func (p *pass) copyInStore(ctx context.Context, d decision) outcome {
 		}
 		return failed(p.destination.wrap(err))
 	}
-	p.notCopied(err)
 	c := p.newCopying(d.key, d.source.Size, expect, d.known)
 	c.unsure = unsure
-	return c.do(ctx)
+	out := c.do(ctx)
+	if out.entry != nil { // else the trouble is the object's own: it is archived, say
+		p.notCopied(err)
+	}
+	return out
 }
 
 // ownCopy looks whether a copy whose answer was lost was made after all.

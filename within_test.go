@@ -354,3 +354,22 @@ func TestACopyThatComesLateIsKnown(t *testing.T) {
 	w.requireEqual()
 	w.requireQuiet()
 }
+
+// An object that cannot be read in any way says nothing of the others either.
+func TestAnObjectThatNobodyCanReadIsAlone(t *testing.T) {
+	w := newWithinWorld(t)
+	for i := range 10 {
+		w.put(w.source, fmt.Sprintf("k%02d", i), "x")
+	}
+	forbidden := func(op, key string) error {
+		if key == "k00" && (op == "copy" || op == "open") {
+			return fs.ErrPermission
+		}
+		return nil
+	}
+	w.source.before, w.destination.before = forbidden, forbidden
+	res, err := w.sync()
+	require.ErrorIs(t, err, fs.ErrPermission)
+	require.EqualValues(t, 1, res.Failed)
+	require.EqualValues(t, 9, res.BytesInStore)
+}
