@@ -97,6 +97,13 @@ func (i *intents) note(in intent) {
 	}
 }
 
+// any reports whether there are intents whose copies the ledger may not know.
+func (i *intents) any() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return len(i.open) > 0
+}
+
 // write makes intents durable under a name.
 func (i *intents) write(ctx context.Context, name string, all []intent) error {
 	raw, err := json.Marshal(intentsFile{intentsVersion, i.destination, all})

@@ -155,7 +155,11 @@ func (p *pass) scan(ctx context.Context) (err error) {
 	}
 	p.complete = true
 	err = p.deleteAll(ctx, seen)
-	if ctx.Err() == nil && (err == nil || errors.Is(err, ErrBrake) || errors.Is(err, ErrEmptySource)) {
+	held := errors.Is(err, ErrBrake) || errors.Is(err, ErrEmptySource)
+	if held && p.within.intents.any() {
+		p.doubt.stays.Store(true) // what they prove is needed when the deletions go on
+	}
+	if ctx.Err() == nil && (err == nil || held) {
 		err = errors.Join(err, p.settleDoubt(ctx))
 	}
 	if err != nil {

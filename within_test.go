@@ -373,3 +373,33 @@ func TestAnObjectThatNobodyCanReadIsAlone(t *testing.T) {
 	require.EqualValues(t, 1, res.Failed)
 	require.EqualValues(t, 9, res.BytesInStore)
 }
+
+// Intents stay while the deletions that they justify are held back, or fail.
+func TestIntentsStayWhileADeletionNeedsThem(t *testing.T) {
+	for _, why := range []string{"held back", "failing"} {
+		w := newWithinWorld(t, memory.WithProperties(blindCopies))
+		w.put(w.source, "a", "1")
+		w.put(w.source, "b", "1")
+		w.destination.before = failOnce("copy", backend.ErrUnavailable)
+		w.r.config.concurrency = 1
+		w.mustSync()
+		w.put(w.destination, "a", "1") // the first request, late
+		w.remove(w.source, "a")
+		if why == "held back" {
+			w.policy.MaxDelete = "0"
+			_, err := w.sync()
+			require.ErrorIs(t, err, ErrBrake)
+		} else {
+			w.policy.MaxDelete = "off"
+			w.destination.before = failAlways("delete", fs.ErrPermission)
+			_, err := w.sync()
+			require.ErrorIs(t, err, fs.ErrPermission)
+			w.destination.before = nil
+		}
+		w.policy.MaxDelete = "off"
+		w.mustSync()
+		w.requireEqual()
+		w.requireQuiet()
+		require.Empty(t, w.intentFiles(), why)
+	}
+}
