@@ -3,6 +3,7 @@ package replication
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/objrepl/replication/internal/ledger"
@@ -16,7 +17,43 @@ type checkpointer struct {
 	update  *ledger.Update
 	pending int
 	last    time.Time
-	err     error // the first; nothing is written after it
+	err     error  // the first; nothing is written after it
+	at      string // the last key collected
+
+	mu      sync.Mutex
+	batches []intentBatch // whose copies are not all committed; guarded by mu
+}
+
+// An intentBatch is intents that were written under a name, up to a key.
+type intentBatch struct{ name, until string }
+
+// covers tells of intents up to a key, which come in order. It may be called
+// beside the other methods.
+func (c *checkpointer) covers(name, until string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.batches = append(c.batches, intentBatch{name, until})
+}
+
+// forget removes the intents of what is committed. After a copy whose outcome
+// nobody knows all stay, until a pass has seen every key through.
+func (c *checkpointer) forget(ctx context.Context) {
+	if c.pass.doubt.stays.Load() {
+		return
+	}
+	c.mu.Lock()
+	n := 0
+	for n < len(c.batches) && c.batches[n].until <= c.at {
+		n++
+	}
+	done := c.batches[:n:n]
+	c.batches = c.batches[n:]
+	c.mu.Unlock()
+	for _, b := range done {
+		if err := c.pass.within.intents.remove(ctx, b.name); err != nil {
+			c.pass.log.Warn("could not forget copies that are in the ledger; the end of the pass tries again", "policy", c.pass.policy.ID, "error", err)
+		}
+	}
 }
 
 func (p *pass) checkpoints() *checkpointer {
@@ -30,6 +67,7 @@ func (c *checkpointer) collect(ctx context.Context, d decision, out outcome) {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
+	c.at = d.key
 	switch {
 	case out.entry != nil:
 		c.err = c.update.Put(ctx, *out.entry)
@@ -49,6 +87,9 @@ func (c *checkpointer) collect(ctx context.Context, d decision, out outcome) {
 func (c *checkpointer) commit(ctx context.Context) {
 	c.err = c.update.Commit(ctx)
 	c.pending, c.last = 0, time.Now()
+	if c.err == nil {
+		c.forget(ctx)
+	}
 }
 
 // close commits what is left.

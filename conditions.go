@@ -48,7 +48,10 @@ func (g guard) looks(c backend.Condition) bool {
 }
 
 // conditions are the guards of all operations of a destination.
-type conditions struct{ put, delete, complete, bulk, copy guard }
+type conditions struct {
+	put, delete, complete, bulk, copy guard
+	from                              answer // a copy keeps to the version that it is to be of
+}
 
 // conditionsOf returns what a driver declares. Of a store that varies it is not
 // more than what the driver can send.
@@ -67,7 +70,7 @@ func conditionsOf(p backend.Properties) conditions {
 		}
 		return g
 	}
-	return conditions{put: of(p.Put), delete: of(p.Delete), complete: of(p.Complete), bulk: of(p.BulkDelete), copy: of(p.Copy)}
+	return conditions{put: of(p.Put), delete: of(p.Delete), complete: of(p.Complete), bulk: of(p.BulkDelete), copy: of(p.Copy), from: yes}
 }
 
 // with returns c with what was not asked yet filled in from answers.
@@ -77,7 +80,7 @@ func (c conditions) with(a answers) conditions {
 	}
 	return conditions{
 		put: fill(c.put, a.Put), delete: fill(c.delete, a.Delete), complete: fill(c.complete, a.Complete),
-		bulk: fill(c.bulk, a.Bulk), copy: c.copy,
+		bulk: fill(c.bulk, a.Bulk), copy: fill(c.copy, a.Copy), from: cmp.Or(c.from, a.From),
 	}
 }
 
@@ -86,7 +89,7 @@ func (c conditions) with(a answers) conditions {
 func (c conditions) believed() conditions {
 	match := guard{Match: answerHonoured}
 	both := guard{answerHonoured, answerHonoured}
-	if c = c.with(answers{Put: both, Complete: both, Delete: match}); c.delete.Match == answerHonoured {
+	if c = c.with(answers{Put: both, Complete: both, Delete: match, Copy: both, From: answerHonoured}); c.delete.Match == answerHonoured {
 		c = c.with(answers{Bulk: match})
 	}
 	return c
@@ -157,6 +160,16 @@ func (e *endpoint) fares(c conditions) []conditionAnswer {
 		all = append(all,
 			conditionAnswer{"complete if-absent", c.complete.Absent, lossOf("create conditionally from parts", c.complete.Absent, created)},
 			conditionAnswer{"complete if-match", c.complete.Match, lossOf("replace conditionally from parts", c.complete.Match, overwritten)},
+		)
+	}
+	if e.copier != nil && c.from == answerHonoured {
+		loss := ""
+		if a := c.copy.Absent; a != "" && a != answerHonoured {
+			loss = "does not create conditionally by a copy within the store: what somebody else creates after the listing is overwritten"
+		}
+		all = append(all,
+			conditionAnswer{"copy if-absent", c.copy.Absent, loss},
+			conditionAnswer{"copy if-match", c.copy.Match, lossOf("replace conditionally by a copy within the store", c.copy.Match, overwritten)},
 		)
 	}
 	return all

@@ -44,6 +44,7 @@ type decision struct {
 	destination    backend.Object // zero if absent
 	known          bool           // entry is set
 	entry          ledger.Entry
+	inStore        bool // the store copies it itself, which is written down
 }
 
 // A detector merges source, ledger and destination, three streams in key
@@ -64,6 +65,9 @@ type detector struct {
 
 	keys  int64
 	doubt bool // whether the ledger may lack objects of ours
+	// unseen: something at the destination could not be looked for at either side,
+	// and may be one of those.
+	unseen bool
 
 	tick func() // called now and then, for progress while nothing changes
 }
@@ -211,6 +215,7 @@ func (d *detector) least() (string, bool) {
 func (d *detector) decide(dec *decision) bool {
 	if dec.hasDestination && isGap(&dec.destination, dec.key) {
 		d.destinationGap = dec.key
+		d.unseen = true
 		dec.hasDestination = false
 	}
 	if dec.hasSource && dec.source.Problem != nil {
@@ -247,6 +252,7 @@ func (d *detector) decidePresent(dec *decision) bool {
 
 func (d *detector) decideAbsent(dec *decision) bool {
 	if within(dec.key, d.sourceGap) {
+		d.unseen = d.unseen || !dec.known && dec.hasDestination
 		return false // it may well be there
 	}
 	switch {

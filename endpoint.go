@@ -20,6 +20,7 @@ type endpoint struct {
 	trash  string               // what begins with it is not there; see List
 	copies bool                 // within the store, as a Copier
 	tagger backend.ObjectTagger // nil in a store without object tags
+	copier backend.Copier       // from the policy's source, of a destination of one service
 	// answered: it has answered in this pass.
 	answered atomic.Bool
 }
@@ -28,6 +29,12 @@ func newEndpoint(b backend.Backend, role, name, prefix string) *endpoint {
 	_, copies := backend.As[backend.Copier](b)
 	tagger, _ := backend.As[backend.ObjectTagger](b)
 	return &endpoint{Backend: b, role: role, name: name, prefix: prefix, props: b.Properties(), copies: copies, tagger: tagger}
+}
+
+// copyFrom lets the destination's store copy from the source's where it can. It is
+// for policies that leave the bytes as they are.
+func (e *endpoint) copyFrom(source *endpoint) {
+	e.copier = backend.CopierBetween(source.Backend, e.Backend)
 }
 
 // key returns the backend's key for a relative one.

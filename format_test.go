@@ -16,13 +16,13 @@ import (
 )
 
 func TestMarkerFormatIsAsSpecified(t *testing.T) {
-	m := marker{policy: "dr/eu 1", source: fingerprint{size: 4096, tag: `"a b"`, stamp: "c~"}, operation: "OP.1"}
-	const golden = "1 dr%2Feu+1 4096 %22a+b%22 c~ OP.1"
+	m := marker{policy: "dr/eu 1", source: fingerprint{size: 4096, tag: `"a b"`, stamp: "c~"}, operation: "OP.1", place: markedPlace("s3://host:1/bucket", "dir/key")}
+	const golden = "2 dr%2Feu+1 4096 %22a+b%22 c~ OP.1 90d818c1f50a"
 	require.Equal(t, golden, m.String())
 	got, ok := readMarker(&backend.Metadata{User: map[string]string{markerKey: golden}})
 	require.True(t, ok)
 	require.Equal(t, m, got)
-	for _, bad := range []string{"", "2 p 1 t s o", "1 p 1 t s", "1 p x t s o", "1 %zz 1 t s o", "1 p 1 t s o more"} {
+	for _, bad := range []string{"", "1 p 1 t s o x", "2 p 1 t s o", "2 p x t s o x", "2 %zz 1 t s o x", "2 p 1 t s o x more"} {
 		_, ok := readMarker(&backend.Metadata{User: map[string]string{markerKey: bad}})
 		require.False(t, ok, bad)
 	}
@@ -38,6 +38,7 @@ func TestMarkersComeBackAsTheyWere(t *testing.T) {
 				stamp: rapid.String().Draw(t, "stamp"),
 			},
 			operation: "op",
+			place:     "0123456789ab",
 		}
 		text := m.String()
 		require.Empty(t, strings.Trim(text, " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~"),

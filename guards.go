@@ -64,6 +64,16 @@ var askBulk = &question{
 	takes:      Requests{Put: 2, Delete: 2},
 }
 
+// askCopies is asked of a store that is about to copy within itself.
+var askCopies = &question{
+	of: func(f *probeFile) *answers { return &f.Copies },
+	ask: func(ctx context.Context, p *conditionProbe, known conditions) (answers, error) {
+		return p.copies(ctx, known.put)
+	},
+	unanswered: answers{Copy: guard{answerUnknown, answerUnknown}, From: answerUnknown},
+	takes:      Requests{Put: 7, Delete: 2},
+}
+
 func newGuards(destination *endpoint, state *os.Root, again retrier, log *slog.Logger) *guards {
 	return &guards{
 		destination: destination, state: probeState{state, destination.props.Location}, again: again, log: log,
@@ -85,6 +95,15 @@ func (g *guards) parts(ctx context.Context) conditions {
 	defer g.mu.Unlock()
 	g.settle(ctx, askObjects)
 	g.settle(ctx, askParts)
+	return g.now
+}
+
+// copies returns how copies within the store fare, and the rest.
+func (g *guards) copies(ctx context.Context) conditions {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.settle(ctx, askObjects)
+	g.settle(ctx, askCopies)
 	return g.now
 }
 
@@ -160,15 +179,18 @@ func (g *guards) findLocked(ctx context.Context, q *question, anew bool) (answer
 		return *q.of(&f), err // somebody else has asked meanwhile
 	}
 	p := g.newProbe(&f)
-	p.began = func(upload string) error {
-		f.remember(leftover{Key: p.key, Upload: upload})
+	p.began = func(key, upload string) error {
+		f.remember(leftover{Key: key, Upload: upload})
 		return g.state.write(f)
 	}
-	if err := p.began(""); err != nil {
+	if err := p.began(p.key, ""); err != nil {
 		return answers{}, err
 	}
 	a, err := q.ask(ctx, p, g.now)
 	g.clean(ctx, p, &f)
+	if p.target != nil {
+		g.clean(ctx, p.target, &f)
+	}
 	if err == nil {
 		a.Asked, a.Library = time.Now().UTC(), libraryVersion()
 		*q.of(&f) = a
@@ -188,8 +210,8 @@ func (g *guards) refresh(ctx context.Context) (conditions, error) {
 		return g.now, nil
 	}
 	g.now = conditionsOf(g.destination.props)
-	for _, q := range []*question{askObjects, askParts, askBulk} {
-		if q == askParts && !g.destination.takesParts() || q == askBulk && !g.destination.deletesMany() {
+	for _, q := range []*question{askObjects, askParts, askBulk, askCopies} {
+		if q == askParts && !g.destination.takesParts() || q == askBulk && !g.destination.deletesMany() || q == askCopies && !g.destination.copies {
 			continue
 		}
 		a, err := g.find(ctx, q, true)
@@ -214,8 +236,8 @@ func (g *guards) remembered() (c conditions, asks map[*question]bool) {
 	if err != nil {
 		g.log.Warn("what the destination said of its conditions cannot be read", "store", g.state.location, "error", err)
 	}
-	for _, q := range []*question{askObjects, askParts, askBulk} {
+	for _, q := range []*question{askObjects, askParts, askBulk, askCopies} {
 		asks[q] = !q.of(&f).fresh(time.Now())
 	}
-	return g.now.with(f.Objects).with(f.Parts).with(f.Bulk), asks
+	return g.now.with(f.Objects).with(f.Parts).with(f.Bulk).with(f.Copies), asks
 }

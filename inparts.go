@@ -22,6 +22,8 @@ var (
 	// errUploadLost: the destination no longer has the upload, or not as it
 	// said.
 	errUploadLost = errors.New("the unfinished upload is gone from the destination")
+	// errNotCopied: the store will not copy the parts of this object.
+	errNotCopied = errors.New("the store does not copy the object by itself")
 )
 
 // A partsConfig is what a pass knows of copying in parts.
@@ -44,7 +46,7 @@ func (r *Replicator) newPartsConfig(destination *endpoint, state *policyState, w
 // inParts reports whether an object of this size is copied in parts.
 func (p *pass) inParts(size int64) bool {
 	limit := p.destination.props.MaxPut
-	return p.parts.taken && (size >= p.parts.from || limit > 0 && size > limit)
+	return p.parts.taken && !p.inKernel(size) && (size >= p.parts.from || limit > 0 && size > limit)
 }
 
 func (c *copying) large(size int64) bool { return !c.whole && c.pass.inParts(size) }
@@ -72,7 +74,7 @@ func (c *copying) inParts(ctx context.Context) (outcome, error) {
 	if !c.large(object.Size) {
 		return outcome{}, errSourceChanged
 	}
-	t, have, err := c.upload(ctx, object)
+	t, have, err := c.upload(ctx, object, c.copiesRanges(ctx, object))
 	if errors.Is(err, errors.ErrUnsupported) && p.fitsPut(object.Size) {
 		c.whole = true
 		return outcome{}, errDestinationMoved // once more, in one piece
@@ -92,7 +94,10 @@ func (c *copying) inParts(ctx context.Context) (outcome, error) {
 		// Also when the pass ends now: nobody will want these parts.
 		p.endJournal(context.WithoutCancel(ctx), t.journal)
 	}
-	if errors.Is(err, errUploadLost) {
+	if errors.Is(err, errNotCopied) {
+		c.refused = true
+	}
+	if errors.Is(err, errUploadLost) || errors.Is(err, errNotCopied) {
 		err = errors.Join(errSourceChanged, err) // all of it once more
 	}
 	return out, err
@@ -104,17 +109,23 @@ func (p *pass) fitsPut(size int64) bool {
 	return limit == 0 || size <= limit
 }
 
+// copiesRanges reports whether the store copies the parts of an object itself.
+func (c *copying) copiesRanges(ctx context.Context, object backend.Object) bool {
+	p := c.pass
+	return p.within.ranges != nil && !c.refused && object.Size > 0 && backend.Settled(object.Stamp) && p.copiesWithin(ctx)
+}
+
 // upload goes on with the upload that an earlier attempt has begun, if it is
 // one of this very source version, or begins one. It returns the parts that the
 // destination has.
-func (c *copying) upload(ctx context.Context, object backend.Object) (*transfer, map[int]backend.Part, error) {
+func (c *copying) upload(ctx context.Context, object backend.Object, copied bool) (*transfer, map[int]backend.Part, error) {
 	p := c.pass
 	key := p.destination.key(c.key)
 	j, found, err := p.parts.journals.read(ctx, key)
 	if err != nil {
 		return nil, nil, err
 	}
-	if found && p.resumes(j, object) {
+	if found && j.Copied == copied && p.resumes(j, object) {
 		t, have, err := c.resume(ctx, object, j)
 		if !absent(err) {
 			return t, have, err
@@ -129,6 +140,9 @@ func (c *copying) upload(ctx context.Context, object backend.Object) (*transfer,
 	t, err := p.newTransfer(p.reader, object, key)
 	if err != nil {
 		return nil, nil, p.destination.wrap(err)
+	}
+	if copied {
+		t.copied()
 	}
 	opts := backend.PartsOptions{Metadata: c.metadata(object, t.marker())}
 	err = p.again.call(ctx, func() (err error) {
@@ -218,6 +232,9 @@ func (c *copying) complete(ctx context.Context, t *transfer, parts []backend.Par
 		}
 		return err
 	})
+	if t.journal.Copied && out.kind == outcomeSynced {
+		out.inStore = out.size
+	}
 	if err == nil {
 		left := t.journal
 		left.Upload = "" // which is the object now
@@ -228,6 +245,6 @@ func (c *copying) complete(ctx context.Context, t *transfer, parts []backend.Par
 
 // useless reports whether an upload that ended so is of no further use.
 func (t *transfer) useless(err error) bool {
-	return errors.Is(err, errSourceChanged) || errors.Is(err, errUploadLost) ||
+	return errors.Is(err, errSourceChanged) || errors.Is(err, errUploadLost) || errors.Is(err, errNotCopied) ||
 		errors.Is(err, ErrForeignObject) || errors.Is(err, ErrDrift) || errors.Is(err, fs.ErrInvalid)
 }

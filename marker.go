@@ -1,6 +1,8 @@
 package replication
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/url"
 	"strconv"
 	"strings"
@@ -12,15 +14,36 @@ import (
 // is. docs/FORMAT.md specifies its value.
 const markerKey = backend.ReservedPrefix + "marker"
 
-const markerVersion = "1"
+const markerVersion = "2"
 
 // A marker names the policy that wrote an object, the source version that it
-// holds, and the one write operation that made it. The last tells our own
-// write whose answer was lost from everybody else's.
+// holds, the one write operation that made it, and the place that was written to.
+// The operation tells our own write whose answer was lost from everybody else's. The
+// place tells an object from a copy of it that somebody made elsewhere, marker and
+// all, as stores do that copy by themselves.
 type marker struct {
 	policy    string
 	source    fingerprint
 	operation string
+	place     string // see markedPlace
+}
+
+// markedPlace names a key of a store. The server's own name is no part of it, since a
+// store may be reached under several.
+func markedPlace(location, key string) string {
+	if _, rest, ok := strings.Cut(location, "://"); ok {
+		location = rest
+		if _, path, ok := strings.Cut(rest, "/"); ok {
+			location = path
+		}
+	}
+	sum := sha256.Sum256([]byte(location + "\x00" + key))
+	return hex.EncodeToString(sum[:6])
+}
+
+// marker is that of a write of this pass under a key of the destination.
+func (p *pass) marker(key string, source backend.Object, operation string) marker {
+	return marker{p.policy.ID, fingerprintOf(source), operation, markedPlace(p.destination.props.Location, key)}
 }
 
 // A fingerprint identifies one source version.
@@ -42,6 +65,7 @@ func (m marker) String() string {
 		url.QueryEscape(string(m.source.tag)),
 		url.QueryEscape(m.source.stamp),
 		m.operation,
+		m.place,
 	}, " ")
 }
 
@@ -53,7 +77,7 @@ func readMarker(m *backend.Metadata) (marker, bool) {
 		return marker{}, false
 	}
 	parts := strings.Split(m.User[markerKey], " ")
-	if len(parts) != 6 || parts[0] != markerVersion {
+	if len(parts) != 7 || parts[0] != markerVersion {
 		return marker{}, false
 	}
 	policy, err1 := url.QueryUnescape(parts[1])
@@ -67,6 +91,7 @@ func readMarker(m *backend.Metadata) (marker, bool) {
 		policy:    policy,
 		source:    fingerprint{size: size, tag: backend.Tag(tag), stamp: stamp},
 		operation: parts[5],
+		place:     parts[6],
 	}, true
 }
 

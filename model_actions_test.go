@@ -45,7 +45,11 @@ func (s *simulation) happen(e event) {
 		s.putDestination(key, fmt.Sprintf("%s!%06d%s", key, s.clock, padding(e.n)), backend.Metadata{}, authorForeign)
 	case foreignEqual:
 		if v := source.current(); v != nil {
-			s.putDestination(key, v.data, backend.Metadata{}, authorForeign)
+			meta := backend.Metadata{}
+			if s.plan.setup.chained {
+				meta = v.meta // by a copy of his own
+			}
+			s.putDestination(key, v.data, meta, authorForeign)
 		}
 	case foreignTamper:
 		if there != nil {
@@ -77,6 +81,7 @@ func (s *simulation) happen(e event) {
 		s.second()
 	case ledgerLost:
 		if !s.gated {
+			s.ledgerGone = true
 			s.restoreLedger(modelPolicy, modelPolicy, nil)
 		}
 	}
@@ -115,6 +120,10 @@ func (s *simulation) putSource(side, key, pad string, keepTag bool) {
 }
 
 func (s *simulation) putVersion(side, key, data string, meta backend.Metadata, keepTag bool) {
+	if s.plan.setup.chained && side == sideSource {
+		meta = meta.Clone()
+		meta.User[markerKey] = s.chainMarker(key, data)
+	}
 	o, err := s.stores[side].Put(context.Background(), key, backend.Bytes([]byte(data)), backend.PutOptions{Metadata: meta})
 	s.must(err)
 	h := s.sources[side][key]
@@ -180,7 +189,11 @@ func (s *simulation) restore(key string, n int) {
 		return
 	}
 	old := ours[n%len(ours)]
-	s.putDestination(key, old.data, old.meta, authorRestore).source = old.source
+	author := authorRestore
+	if mk, ok := readMarker(&old.meta); !ok || mk.place != markedPlace("sim:"+sideDestination, key) {
+		author = authorForeign // nothing tells that it was ours
+	}
+	s.putDestination(key, old.data, old.meta, author).source = old.source
 }
 
 // otherPass lets another policy replicate its own source to the same

@@ -67,7 +67,7 @@ func (s *simulation) afterPass(res SyncResult, err error, forced bool) {
 
 // checkConflict wants a conflict that is reported to be one.
 func (s *simulation) checkConflict(e *ObjectError) {
-	if !errors.Is(e, ErrForeignObject) && !errors.Is(e, ErrDrift) || !s.plan.setup.markers {
+	if !errors.Is(e, ErrForeignObject) && !errors.Is(e, ErrDrift) || s.unmarked() {
 		return
 	}
 	there := s.destination[e.Key]
@@ -85,9 +85,9 @@ func (s *simulation) checkEqual(reported map[string]bool, settled bool) {
 		switch {
 		case source != nil && there == nil:
 			s.violated("%q is missing at the destination", key)
-		case source != nil && there.data == source.data && (there.foreignTo(modelPolicy) || sameMetadata(travelling(&there.meta), source.meta) || !s.plan.setup.markers):
+		case source != nil && there.data == source.data && (there.foreignTo(modelPolicy) || sameMetadata(travelling(&there.meta), travelling(&source.meta)) || !s.plan.setup.markers):
 		case source != nil && reported[key] && there.foreignTo(modelPolicy) && s.mode(modelPolicy, key) == Report:
-		case source != nil && reported[key] && !s.plan.setup.markers: // whose it is rests on a ledger that was lost
+		case source != nil && reported[key] && s.unmarked(): // whose it is rests on a ledger that was lost
 		case source != nil:
 			s.violated("%q is %s at the source and %s at the destination", key, brief(source.data), there)
 		case there == nil || there.foreignTo(modelPolicy) || s.plan.setup.deletes == KeepDeleted || there.author == authorRestore:
@@ -102,7 +102,7 @@ func (s *simulation) checkEqual(reported map[string]bool, settled bool) {
 // twin wrote it, or there is no marker to tell its own write, whose answer or
 // whose ledger was lost, from somebody else's.
 func (s *simulation) orphan(key string) bool {
-	return !s.plan.setup.markers || !s.known[modelPolicy][key] && s.twinUsed
+	return s.unmarked() || !s.known[modelPolicy][key] && s.twinUsed
 }
 
 // claimed reports whether the pass before took an object into the ledger that

@@ -50,7 +50,7 @@ func (h *sourceHistory) find(f fingerprint) *sourceVersion {
 // newest returns the newest version with exactly this content.
 func (h *sourceHistory) newest(data string, meta backend.Metadata) *sourceVersion {
 	for _, v := range slices.Backward(h.versions) {
-		if v.data == data && sameMetadata(v.meta, meta) {
+		if v.data == data && sameMetadata(travelling(&v.meta), meta) {
 			return v
 		}
 	}

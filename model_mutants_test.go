@@ -32,6 +32,11 @@ type mutant struct {
 	force          bool // delete past the brake and with an empty source
 	blindBulk      bool // delete many without reading the tags again, where the store does not compare them
 	trashLast      bool // delete before the copy in the trash is made
+	noIntents      bool // do not write down what is about to be copied
+	anyVersion     bool // copy whatever version is there
+	copyBlindly    bool // copy onto whatever is there
+	anyPlace       bool // believe a marker that was copied along
+	anyOwner       bool // take what has no marker for ours
 	policy         func(*Policy)
 }
 
@@ -61,7 +66,20 @@ var mutants = []mutant{
 		s.bulk, s.conditions, s.deletes, s.brake, s.drift = true, false, PropagateDeletes, "off", Report
 	}},
 	{name: "the trash gets its copy after the deletion", trashLast: true, with: func(s *setup) { s.trash, s.copies, s.deletes = true, true, PropagateDeletes }},
+	{name: "copies within the store are not written down", noIntents: true, when: []eventKind{killAfter, sourceRemove}, with: withinOnly},
+	{name: "a copy within the store is of any version", anyVersion: true, with: withinOnly},
+	{name: "a copy within the store goes onto whatever is there", copyBlindly: true, when: []eventKind{foreignPut}, with: withinOnly},
+	{name: "a marker that was copied along is believed", anyPlace: true, when: []eventKind{foreignEqual, sourceRemove}, with: func(s *setup) {
+		withinOnly(s)
+		s.chained = true
+	}},
+	{name: "what nobody wrote down is claimed", anyOwner: true, when: []eventKind{foreignPut}, with: withinOnly},
 	{name: "kept deletions are propagated", policy: func(p *Policy) { p.Deletes = PropagateDeletes }},
+}
+
+// withinOnly makes a world whose service copies by itself, and has conditions.
+func withinOnly(s *setup) {
+	s.inStore, s.conditions, s.markers, s.parts, s.deletes, s.brake, s.foreign, s.drift = true, true, true, false, PropagateDeletes, "off", Report, Report
 }
 
 func (m *mutant) on(h *simStore, side string) bool { return h.actor == modelPolicy && h.side == side }
@@ -77,8 +95,17 @@ func (m *mutant) failed(h *simStore, err error) error {
 // stated changes what the destination says of an object.
 func (m *mutant) stated(h *simStore, o *backend.Object) {
 	mk, ok := readMarker(o.Metadata)
-	if !ok || !m.on(h, sideDestination) || !m.anySize && !m.anyPolicy {
+	if m.anyOwner && !ok && m.on(h, sideDestination) {
+		mk, ok = marker{policy: modelPolicy, operation: "any", source: fingerprint{size: o.Size}}, true
+		if o.Metadata.User == nil {
+			o.Metadata.User = map[string]string{}
+		}
+	}
+	if !ok || !m.on(h, sideDestination) || !m.anySize && !m.anyPolicy && !m.anyPlace && !m.anyOwner {
 		return
+	}
+	if m.anyPlace || m.anyOwner {
+		mk.place = markedPlace("sim:"+sideDestination, o.Key)
 	}
 	if m.anySize {
 		mk.source.size = o.Size

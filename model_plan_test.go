@@ -34,6 +34,8 @@ type setup struct {
 	bulk       bool // the destination takes many deletions at once
 	trash      bool // what is deleted goes to a trash
 	copies     bool // the destination copies within itself
+	inStore    bool // it copies from the source
+	chained    bool // source objects carry markers that another policy of this name wrote
 }
 
 // An event happens before a pass begins (call 0) or when that pass makes its
@@ -183,6 +185,11 @@ func drawPlan(seed uint64, often ...eventKind) plan {
 	}
 	p.sort()
 	p.setup.bulk, p.setup.trash, p.setup.copies = chance(60), chance(35), chance(70)
+	p.setup.inStore = chance(40)
+	p.setup.chained = p.setup.inStore && p.setup.markers && chance(40)
+	if p.setup.inStore && chance(70) {
+		p.events = alone(p.events)
+	}
 	return p
 }
 

@@ -40,12 +40,12 @@ func (s *simulation) landed(h *simStore, before *destinationVersion, stored back
 	history := s.sources[side][now.key]
 
 	meta := travelling(&now.meta)
-	if mk, ok := readMarker(&now.meta); ok {
+	if mk, ok := readMarker(&now.meta); ok && mk.place == markedPlace("sim:"+sideDestination, now.key) {
 		if now.source = history.find(mk.source); now.source == nil {
 			s.violated("%q was written with a marker of a version that never was: %v", now.key, mk)
 			return
 		}
-		if now.source.data != data || !sameMetadata(now.source.meta, meta) {
+		if now.source.data != data || !sameMetadata(travelling(&now.source.meta), meta) {
 			s.violated("%q was written as %s, but its marker names %s", now.key, brief(data), brief(now.source.data))
 		}
 	} else if now.source = history.newest(data, meta); now.source == nil {
@@ -106,8 +106,12 @@ func (s *simulation) removed(h *simStore, before *destinationVersion, late bool)
 }
 
 // wrote reports whether the policy wrote these very bytes under the key
-// before: somebody else's equal object does not take them away from it.
+// before, or was about to have them copied there: somebody else's equal object does
+// not take them away from it.
 func (s *simulation) wrote(d *destinationVersion) bool {
+	if s.intended[d.key+"\x00"+d.data] {
+		return true
+	}
 	for _, w := range s.written {
 		if w.key == d.key && w.data == d.data {
 			return true

@@ -161,7 +161,7 @@ func (s *simulation) fault(e event, w *waiter, v *verdictOf) {
 		}
 		v.after = &backend.Error{Op: w.op, Backend: "sim", Key: w.key, Err: class}
 	case failLate:
-		if w.op == "put" || w.op == "delete" || w.op == "complete" || w.op == "delete many" || w.op == "copy" {
+		if w.op == "put" || w.op == "delete" || w.op == "complete" || w.op == "delete many" || w.op == "copy" || w.op == "copy in" {
 			v.late, s.anyLate = 1+e.n, true
 		}
 	case bodyTwice:

@@ -31,6 +31,8 @@ func (m *modelRunner) shrink(p plan) plan {
 		func(s *setup) { s.drift = Report },
 		func(s *setup) { s.bulk = false },
 		func(s *setup) { s.trash = false },
+		func(s *setup) { s.chained = false },
+		func(s *setup) { s.inStore, s.chained = false, false },
 	} {
 		q := p
 		if simpler(&q.setup); fails(q) {

@@ -59,7 +59,7 @@ func (h *simStore) do(ctx context.Context, op, key string, apply func(verdictOf)
 		}
 	}
 	if v.stop {
-		h.sim.journals = h.sim.journalFiles() // as they are when a killed process ends
+		h.sim.atKill()
 		h.sim.stop()
 	}
 	err = h.sim.mutant.failed(h, err)

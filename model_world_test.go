@@ -52,6 +52,8 @@ type simulation struct {
 	emptyAll   bool            // the source had nothing when it began
 	twinUsed   bool
 	anyLate    bool
+	ledgerGone bool
+	intended   map[string]bool // key and bytes that the pass under test was about to copy
 
 	mu      sync.Mutex // guards waiting, the rest is for who the scheduler let go
 	waiting []*waiter
@@ -66,7 +68,9 @@ type simulation struct {
 	hidden      bool
 	late        []lateCall
 	journals    map[string][]byte // when the pass was killed
-	healed      bool
+
+	killedLedger, killedIntents map[string][]byte
+	healed                      bool
 
 	tagsRead map[string]backend.Tag // by a mutant
 
@@ -79,7 +83,8 @@ func newSimulation(p plan, m mutant, dir string) *simulation {
 		plan: p, mutant: m, dir: dir,
 		stores: map[string]*memory.Store{}, sources: map[string]map[string]*sourceHistory{},
 		destination: map[string]*destinationVersion{}, byTag: map[backend.Tag]*destinationVersion{},
-		trashed: map[string]*destinationVersion{}, looks: map[string][]int{},
+		intended: map[string]bool{},
+		trashed:  map[string]*destinationVersion{}, looks: map[string][]int{},
 		shown: map[string]int{}, disturbed: map[string]int{}, known: map[string]map[string]bool{}, passBegan: map[string]int{},
 		outages: map[string]int{}, ledgers: map[string][]ledger.Entry{}, forbidden: map[string]string{}, tagsRead: map[string]backend.Tag{},
 	}
@@ -96,7 +101,7 @@ func newSimulation(p plan, m mutant, dir string) *simulation {
 			if !p.setup.bulk {
 				b.MaxBulkDelete = 0
 			}
-			if !p.setup.copies {
+			if !p.setup.copies && !p.setup.inStore {
 				b.MaxCopy = 1
 			}
 			if !p.setup.markers {
@@ -183,6 +188,7 @@ func (s *simulation) runPass(opts ...SyncOption) (SyncResult, error) {
 	s.begin(modelPolicy, modelPolicy, modelPolicy)
 	s.emptyAll = s.stores[sideSource].Len() == 0
 	snapshot := s.ledgerFiles(modelPolicy, modelPolicy)
+	s.noteIntents()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	s.cancel, s.gated, s.stopped, s.killed, s.moved = cancel, true, false, false, false
@@ -205,8 +211,7 @@ func (s *simulation) runPass(opts ...SyncOption) (SyncResult, error) {
 	clear(s.forbidden)
 	s.tracef("pass ended: synced %d adopted %d deleted %d failed %d unchanged %d: %v", res.Synced, res.Adopted, res.Deleted, res.Failed, res.Skipped, err)
 	if s.killed {
-		s.restoreLedger(modelPolicy, modelPolicy, snapshot)
-		s.restoreJournals(s.journals)
+		s.afterKill(snapshot)
 	}
 	if s.stopped {
 		s.replicator.Close()

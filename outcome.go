@@ -25,6 +25,7 @@ type outcome struct {
 	deleted bool
 	trashed string // the key that it was moved to before
 	size    int64
+	inStore int64 // bytes of it that the store copied itself
 	err     error
 
 	finding *Finding // of a verification, which has nothing else

@@ -51,6 +51,7 @@ type pass struct {
 	parts    partsConfig
 	guards   *guards
 	carrier  *carrier
+	within   *withinStore
 	batching batching
 	started  time.Time
 	at       whereabouts // of the destination
@@ -65,7 +66,7 @@ type pass struct {
 
 // atomicResults are the numbers of a SyncResult as the workers count them.
 type atomicResults struct {
-	synced, adopted, deleted, unchanged, special, bytes atomic.Int64
+	synced, adopted, deleted, unchanged, special, bytes, inStore atomic.Int64
 }
 
 // nextOperation names one write, so that it can be recognised.
@@ -100,14 +101,15 @@ func (p *pass) run(ctx context.Context) (SyncResult, error) {
 
 func (p *pass) finish(err error) (SyncResult, error) {
 	r := SyncResult{
-		PolicyID:   p.policy.ID,
-		Synced:     p.result.synced.Load(),
-		Adopted:    p.result.adopted.Load(),
-		Deleted:    p.result.deleted.Load(),
-		Failed:     p.failures.count(),
-		Special:    p.result.special.Load(),
-		BytesTotal: p.result.bytes.Load(),
-		Duration:   time.Since(p.started),
+		PolicyID:     p.policy.ID,
+		Synced:       p.result.synced.Load(),
+		Adopted:      p.result.adopted.Load(),
+		Deleted:      p.result.deleted.Load(),
+		Failed:       p.failures.count(),
+		Special:      p.result.special.Load(),
+		BytesTotal:   p.result.bytes.Load(),
+		BytesInStore: p.result.inStore.Load(),
+		Duration:     time.Since(p.started),
 	}
 	r.Skipped = p.result.unchanged.Load() + r.Special
 	r.Errors, r.FailuresFile = p.failures.summary()
@@ -156,8 +158,12 @@ func (p *pass) scan(ctx context.Context) (err error) {
 	}
 	p.complete = true
 	err = p.deleteAll(ctx, seen)
-	if ctx.Err() == nil && (err == nil || errors.Is(err, ErrBrake) || errors.Is(err, ErrEmptySource)) {
-		err = errors.Join(err, p.doubt.settle(ctx))
+	held := errors.Is(err, ErrBrake) || errors.Is(err, ErrEmptySource)
+	if held && p.within.intents.any() {
+		p.doubt.stays.Store(true) // what they prove is needed when the deletions go on
+	}
+	if ctx.Err() == nil && (err == nil || held) {
+		err = errors.Join(err, p.settleDoubt(ctx))
 	}
 	if err != nil {
 		return err
@@ -216,6 +222,12 @@ func (p *pass) work(ctx context.Context, d decision) outcome {
 }
 
 func (p *pass) act(ctx context.Context, d decision) outcome {
+	switch d.verdict {
+	case verdictCopy, verdictRehash:
+		if d.inStore && !p.within.refused.Load() {
+			return p.copyInStore(ctx, d)
+		}
+	}
 	switch d.verdict {
 	case verdictCopy:
 		return p.copy(ctx, d.key, d.source, expected(d.destination), d.known)

@@ -151,6 +151,7 @@ type shardPlan struct {
 	batched  int64 // of them, those that go out among others
 	large    int64 // that are copied in parts
 	maybe    int64 // that may be, when they were looked at
+	inStore  int64 // that the store copies itself
 	copying  PlanRequests
 	deleting PlanRequests
 }
@@ -216,6 +217,8 @@ func (p *planner) shard(d *detector, s *shardPlan) error {
 		} else {
 			s.copying.add(p.copyRequests(dec, item))
 			switch large := dec.hasSource && p.goesInParts(dec.source.Size); {
+			case item.Action == ActionCopy && p.copiesInStore(dec):
+				s.inStore++
 			case large && item.Action == ActionCopy:
 				s.large++
 			case large && item.Action == ActionLook:

@@ -22,7 +22,8 @@ type RequestsBySide struct {
 }
 
 // Requests counts requests by operation. Those that begin, fill and complete an
-// upload in parts are PUTs, as stores price them. Of a local directory it counts
+// upload in parts are PUTs, as stores price them, and so are copies that the store
+// makes itself. Of a local directory it counts
 // the corresponding calls: a LIST is a page of a thousand files.
 type Requests struct {
 	List   int64 `json:"list"`
@@ -117,10 +118,10 @@ var oneHead = RequestsBySide{Destination: Requests{Head: 1}}
 // probeRequests estimates what asking the destination for its conditions takes,
 // of what the pass needs to know.
 func (p *planner) probeRequests() (r PlanRequests) {
-	var large, maybe int64
+	var large, maybe, inStore int64
 	many := false // deletions of one shard
 	for _, s := range p.shards {
-		large, maybe = large+s.large, maybe+s.maybe
+		large, maybe, inStore = large+s.large, maybe+s.maybe, inStore+s.inStore
 		many = many || s.deletes >= int64(p.batching.from)
 	}
 	many = many && p.destination.deletesMany() && p.plan.HeldBack == nil
@@ -141,6 +142,8 @@ func (p *planner) probeRequests() (r PlanRequests) {
 	}
 	add(askObjects, copies+gone+trashed > 0 || many, looks > 0)
 	add(askParts, large > 0, maybe > 0)
+	moves := trashed > 0 && p.destination.copies
+	add(askCopies, moves || inStore > 0 || p.within.ranges != nil && large > 0, p.within.ranges != nil && maybe > 0)
 	if p.destination.deletesMany() && p.known.delete.Match == answerHonoured {
 		add(askBulk, many, p.plan.HeldBack == nil && p.count(ReasonUnclaimed) > 0)
 	}
@@ -162,28 +165,46 @@ func (p *planner) goesInParts(size int64) bool {
 	return p.inParts(size) && p.destination.props.Parts.Size(size, p.parts.size) > 0
 }
 
-// oneCopy estimates what writing an object of this size takes, on condition of
-// what the destination has.
-func (p *planner) oneCopy(size int64, expect backend.Condition) RequestsBySide {
+// copiesInStore reports whether the store copies what a decision is about in one
+// request.
+func (p *planner) copiesInStore(dec decision) bool {
+	return p.within.copier != nil && p.known.from == answerHonoured && p.withinReach(dec, p.known)
+}
+
+// oneCopy estimates what writing an object takes, on condition of what the
+// destination has.
+func (p *planner) oneCopy(dec decision) RequestsBySide {
+	size, expect := dec.source.Size, expected(dec.destination)
 	heads := func(g guard) int64 {
 		if g.looks(expect) {
 			return 1 // looked at just before
 		}
 		return 0
 	}
+	if p.copiesInStore(dec) {
+		r := RequestsBySide{Destination: Requests{Put: 1}}
+		if expect.Match != "" {
+			r.Destination.Head = heads(p.known.copy)
+		}
+		return r
+	}
 	if !p.goesInParts(size) {
 		return RequestsBySide{Source: Requests{Get: 1}, Destination: Requests{Put: 1, Head: heads(p.known.put)}}
 	}
 	n := int64(partCount(size, p.destination.props.Parts.Size(size, p.parts.size)))
+	reads := n
+	if p.within.ranges != nil && p.known.from == answerHonoured {
+		n, reads = int64(partCount(size, p.destination.props.Parts.Size(size, rangeFactor*p.parts.size))), 0
+	}
 	return RequestsBySide{
-		Source:      Requests{Head: 1, Get: n},
+		Source:      Requests{Head: 1, Get: reads},
 		Destination: Requests{Put: 1 + n + 1, Head: heads(p.known.complete)},
 	}
 }
 
 // copyRequests estimates what settling a key that is not to be deleted takes.
 func (p *planner) copyRequests(dec decision, item PlanItem) (r PlanRequests) {
-	oneCopy := p.oneCopy(dec.source.Size, expected(dec.destination))
+	oneCopy := p.oneCopy(dec)
 	mostCopy := oneCopy
 	if p.policy.ObjectTags {
 		mostCopy.Source.Get++ // of an object that has some, or may have

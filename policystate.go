@@ -71,6 +71,7 @@ type lastResult struct {
 	Skipped    int64 `json:"skipped"`
 	Special    int64 `json:"special"`
 	Bytes      int64 `json:"bytes_total"`
+	InStore    int64 `json:"bytes_in_store,omitempty"`
 	DurationNS int64 `json:"duration_ns"`
 }
 
@@ -113,7 +114,7 @@ func (s *statusFile) add(r SyncResult, err error, weaker []string) {
 	}
 	s.Last = lastResult{
 		Synced: r.Synced, Adopted: r.Adopted, Deleted: r.Deleted, Failed: r.Failed,
-		Skipped: r.Skipped, Special: r.Special, Bytes: r.BytesTotal, DurationNS: int64(r.Duration),
+		Skipped: r.Skipped, Special: r.Special, Bytes: r.BytesTotal, InStore: r.BytesInStore, DurationNS: int64(r.Duration),
 	}
 }
 
@@ -140,7 +141,7 @@ func (s statusFile) status(p Policy) Status {
 		out.LastResult = SyncResult{
 			PolicyID: p.ID, Synced: s.Last.Synced, Adopted: s.Last.Adopted, Deleted: s.Last.Deleted,
 			Failed: s.Last.Failed, Skipped: s.Last.Skipped, Special: s.Last.Special,
-			BytesTotal: s.Last.Bytes, Duration: time.Duration(s.Last.DurationNS),
+			BytesTotal: s.Last.Bytes, BytesInStore: s.Last.InStore, Duration: time.Duration(s.Last.DurationNS),
 		}
 	}
 	return out

@@ -20,13 +20,14 @@ import (
 // Of a store that honours everything it takes 4 PUT and 2 DELETE to ask about
 // objects. About uploads in parts it takes 2 PUT, an upload of one part, 3
 // attempts to complete it, and 1 DELETE; about deletions in bulk 2 PUT and 2 of
-// these.
+// these; about copies 2 PUT, 5 copies onto another object, and 2 DELETE.
 type conditionProbe struct {
 	*endpoint
 	again retrier
 	key   string
-	// began is told the id of an upload before it gets a part.
-	began func(id string) error
+	// began is told a key before it is written, and the id of an upload before it
+	// gets a part.
+	began func(key, id string) error
 
 	writes         int
 	there          bool // the object may exist
@@ -34,6 +35,7 @@ type conditionProbe struct {
 	upload         backend.PartUpload // not complete
 	uploader       backend.PartUploader
 	part           backend.Part
+	target         *conditionProbe // another object, that this one is copied onto
 }
 
 // probeName begins the last part of a probe's key, and that of a Trial's prefix;
@@ -133,6 +135,63 @@ func (p *conditionProbe) inBulk(ctx context.Context, put guard) (a answers, err 
 		}
 		return err
 	})
+	return a, err
+}
+
+// copies asks about Copier.Copy, of a store whose Put is known.
+func (p *conditionProbe) copies(ctx context.Context, put guard) (a answers, err error) {
+	declared := conditionsOf(p.props)
+	a.Copy, a.From = declared.copy, declared.from
+	copier, ok := backend.As[backend.Copier](p.Backend)
+	if !ok {
+		a.From = answerNone
+		return a, nil
+	}
+	if err := p.twoVersions(ctx, &put); err != nil {
+		return a, err
+	}
+	t := &conditionProbe{endpoint: p.endpoint, again: p.again, key: p.endpoint.key(newProbeName())}
+	if err := p.began(t.key, ""); err != nil {
+		return a, err
+	}
+	p.target = t
+	from := func(tag backend.Tag) func(context.Context, backend.Condition) error {
+		return func(ctx context.Context, c backend.Condition) error {
+			return t.again.call(ctx, func() error {
+				o, err := copier.Copy(ctx, p.key, t.key, backend.CopyOptions{FromMatch: tag, If: c})
+				t.there = t.there || !backend.Definite(err)
+				if err == nil {
+					t.current = o.Tag
+				}
+				return err
+			})
+		}
+	}
+	request := from(p.current)
+	if a.Copy.Absent == "" {
+		if a.Copy.Absent, err = t.holds(ctx, request, backend.Condition{Absent: true}); err != nil {
+			return a, err
+		}
+	}
+	if a.Copy.Absent != answerHonoured {
+		err = request(ctx, backend.Condition{})
+	} else {
+		a.Copy.Absent, err = p.heed(request(ctx, backend.Condition{Absent: true}))
+	}
+	if err != nil {
+		return a, err
+	}
+	if a.Copy.Match == "" {
+		if a.Copy.Match, err = p.heed(request(ctx, backend.Condition{Match: p.first})); err != nil {
+			return a, err
+		}
+	}
+	if a.Copy.Match == answerHonoured {
+		if a.Copy.Match, err = t.holds(ctx, request, backend.Condition{Match: t.current}); err != nil {
+			return a, err
+		}
+	}
+	a.From, err = p.heed(from(p.first)(ctx, backend.Condition{}))
 	return a, err
 }
 
@@ -301,7 +360,7 @@ func (p *conditionProbe) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.began(p.upload.ID()); err != nil {
+	if err := p.began(p.key, p.upload.ID()); err != nil {
 		return err
 	}
 	return p.again.call(ctx, func() (err error) {

@@ -97,9 +97,9 @@ func TestAServerThatCannotBeAskedIsTrustedInNothing(t *testing.T) {
 // Whichever request of a probe fails once, before or after it was applied, the
 // answers are the same and nothing is left.
 func TestNoFailureThatPassesChangesAnAnswer(t *testing.T) {
-	for name, condition := range map[string][]string{"honours all": nil, "ignores all": allConditions, "ignores delete": {deleteMatch}} {
+	for name, condition := range map[string][]string{"honours all": nil, "ignores all": slices.Concat(allConditions, copyConditions), "ignores copies": copyConditions, "ignores delete": {deleteMatch}} {
 		for _, applied := range []bool{false, true} {
-			for failing := range 15 {
+			for failing := range 22 {
 				w, s := newServerWorld(t)
 				for _, c := range condition {
 					s.ignores[c] = true
@@ -129,6 +129,7 @@ func TestNoFailureThatPassesChangesAnAnswer(t *testing.T) {
 				require.Equal(t, conditions{
 					put: guard{is(putAbsent), is(putMatch)}, delete: guard{answerNone, is(deleteMatch)},
 					complete: guard{is(completeAbsent), is(completeMatch)}, bulk: bulk,
+					copy: guard{is(copyAbsent), is(copyMatch)}, from: is(copyFrom),
 				}, got, "%s, call %d, applied %v", name, failing, applied)
 				if !begun { // whose upload nobody knows of
 					w.requireNoProbe()

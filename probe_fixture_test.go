@@ -21,9 +21,15 @@ const (
 	deleteMatch    = "delete match"
 	completeAbsent = "complete absent"
 	completeMatch  = "complete match"
+	copyAbsent     = "copy absent"
+	copyMatch      = "copy match"
+	copyFrom       = "copy from"
 )
 
 var allConditions = []string{putAbsent, putMatch, deleteMatch, completeAbsent, completeMatch}
+
+// Those of a copy are sent where a store copies by itself.
+var copyConditions = []string{copyAbsent, copyMatch, copyFrom}
 
 // A server is a store whose driver can send every condition, and that does with
 // each as a test wants it.
@@ -82,6 +88,20 @@ func (s server) UploadParts(ctx context.Context, key string, opts backend.PartsO
 	}
 	u, err := s.Store.UploadParts(ctx, key, opts)
 	return serverUpload{u, s, key}, s.done("upload", key, err)
+}
+
+func (s server) Copy(ctx context.Context, from, to string, opts backend.CopyOptions) (backend.Object, error) {
+	if err := s.note("copy", to); err != nil {
+		return backend.Object{}, err
+	}
+	if err := s.treat("copy", to, &opts.If); err != nil {
+		return backend.Object{}, err
+	}
+	if s.ignores[copyFrom] {
+		opts.FromMatch = ""
+	}
+	o, err := s.Store.Copy(ctx, from, to, opts)
+	return o, s.done("copy", to, err)
 }
 
 type serverUpload struct {

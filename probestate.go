@@ -39,6 +39,8 @@ type answers struct {
 	Delete   guard     `json:"delete,omitzero"`
 	Complete guard     `json:"complete,omitzero"`
 	Bulk     guard     `json:"bulk_delete,omitzero"`
+	Copy     guard     `json:"copy,omitzero"`       // of the target
+	From     answer    `json:"copy_from,omitempty"` // the version copied
 }
 
 // fresh reports whether the answers still hold.
@@ -54,6 +56,7 @@ type probeFile struct {
 	Objects  answers    `json:"objects,omitzero"`
 	Parts    answers    `json:"parts,omitzero"`
 	Bulk     answers    `json:"bulk,omitzero"`
+	Copies   answers    `json:"copies,omitzero"`
 	Left     []leftover `json:"left,omitempty"`
 }
 

@@ -69,6 +69,9 @@ func (r *Replicator) read(ctx context.Context, p Policy, task Task, options sync
 		return fail(err)
 	}
 
+	if !p.carriesMore() {
+		destination.copyFrom(source) // as a pass would; nothing is copied here
+	}
 	status, err := readStatus(ctx, state)
 	if err != nil {
 		return fail(err)

@@ -30,6 +30,8 @@ func (p *pass) finishOne(ctx context.Context, d decision, out outcome) outcome {
 		event.Type = EventSynced
 		p.result.synced.Add(1)
 		p.result.bytes.Add(out.size)
+		p.result.inStore.Add(out.inStore)
+		p.progress.doneBytes.Add(out.inStore)
 		p.record(ctx, AuditRecord{
 			Action: AuditObjectWritten, Key: p.destination.key(d.key), Size: out.size,
 			SourceTag: out.entry.SourceTag, DestinationTag: out.entry.DestinationTag,

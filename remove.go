@@ -26,6 +26,9 @@ func (r *removal) decision() decision {
 func (p *pass) removeSingly(ctx context.Context, r *removal) outcome {
 	out := p.settle(ctx, func() outcome { return p.remove(ctx, r) })
 	out.trashed = r.trashed
+	if out.err != nil && r.Tag != r.LedgerTag && p.within.intents.any() {
+		p.doubt.stays.Store(true) // the next pass has to know it for ours once more
+	}
 	return p.finishOne(ctx, r.decision(), out)
 }
 

@@ -43,6 +43,9 @@ func (p *pass) resolve(ctx context.Context, d decision) outcome {
 		return out
 	}
 	if there.Size == d.source.Size {
+		if p.sameChecksum(d.source, there) {
+			return p.adopt(d, &version{object: d.source}, there)
+		}
 		if out, settled := p.compare(ctx, d, there); settled {
 			return out
 		}
@@ -53,11 +56,17 @@ func (p *pass) resolve(ctx context.Context, d decision) outcome {
 	return p.copy(ctx, d.key, d.source, backend.Condition{Match: there.Tag}, d.known)
 }
 
-// ownMarker returns the marker of an object that this policy wrote. The size
-// has to bear the marker out: somebody may have put other bytes beside it.
+// ownMarker returns the marker of an object that this policy wrote, or what it
+// would say of one that the store copied for it. The size has to bear the marker
+// out: somebody may have put other bytes beside it. So has the place: somebody may
+// have copied the object, marker and all.
 func (p *pass) ownMarker(there backend.Object) (marker, bool) {
 	mk, marked := readMarker(there.Metadata)
-	return mk, marked && mk.policy == p.policy.ID && mk.source.size == there.Size
+	if marked && mk.policy == p.policy.ID && mk.source.size == there.Size && mk.place == markedPlace(p.destination.props.Location, there.Key) {
+		return mk, true
+	}
+	source, made := p.within.intents.made(there)
+	return marker{policy: p.policy.ID, source: source}, made
 }
 
 // compare reads both sides of a key and adopts the destination's object if the
@@ -76,11 +85,23 @@ func (p *pass) compare(ctx context.Context, d decision, there backend.Object) (o
 	if !bytes.Equal(source.hash, destination.hash) {
 		return outcome{}, false
 	}
-	entry := newEntry(d.key, source.version, there.Tag)
-	// Ours only if we wrote this very version there; somebody else's copy of
-	// another one was never in our hands.
-	entry.Adopted = !d.known || d.entry.Adopted || !sameVersion(d.entry, source.version.object)
-	return outcome{kind: outcomeAdopted, entry: entry}, true
+	return p.adopt(d, source.version, there), true
+}
+
+// adopt takes an object at the destination that is equal to a version of the
+// source. It is ours only if we wrote this very version there, or had the store copy
+// it; somebody else's copy of another one was never in our hands.
+func (p *pass) adopt(d decision, source *version, there backend.Object) outcome {
+	entry := newEntry(d.key, source, there.Tag)
+	entry.Adopted = (!d.known || d.entry.Adopted || !sameVersion(d.entry, source.object)) &&
+		!p.within.intents.meant(there.Key, fingerprintOf(source.object))
+	return outcome{kind: outcomeAdopted, entry: entry}
+}
+
+// sameChecksum reports whether one service says that two objects of the same size
+// have the same bytes.
+func (p *pass) sameChecksum(source, there backend.Object) bool {
+	return p.within.copier != nil && source.Checksum != "" && source.Checksum == there.Checksum
 }
 
 // sameVersion reports whether the ledger names this version of the source.

@@ -29,8 +29,11 @@ type SyncResult struct {
 	Special int64
 	// BytesTotal is the size of the objects in Synced.
 	BytesTotal int64
-	Duration   time.Duration
-	Errors     []*ObjectError
+	// BytesInStore is how much of that the store copied itself, without a byte
+	// passing through this process.
+	BytesInStore int64
+	Duration     time.Duration
+	Errors       []*ObjectError
 	// FailuresFile lists every failed object of this pass, one JSON object a
 	// line; empty if none failed.
 	FailuresFile string
@@ -51,12 +54,13 @@ func (r SyncResult) MarshalJSON() ([]byte, error) {
 		Skipped      int64    `json:"skipped"`
 		Special      int64    `json:"special"`
 		BytesTotal   int64    `json:"bytes_total"`
+		BytesInStore int64    `json:"bytes_in_store"`
 		DurationMS   int64    `json:"duration_ms"`
 		Errors       []string `json:"errors"`
 		FailuresFile string   `json:"failures_file,omitempty"`
 	}{
 		r.PolicyID, r.Synced, r.Adopted, r.Deleted, r.Failed, r.Skipped, r.Special,
-		r.BytesTotal, r.Duration.Milliseconds(), texts, r.FailuresFile,
+		r.BytesTotal, r.BytesInStore, r.Duration.Milliseconds(), texts, r.FailuresFile,
 	})
 }
 
@@ -84,6 +88,7 @@ func (r *SyncResult) add(o SyncResult) {
 	r.Skipped += o.Skipped
 	r.Special += o.Special
 	r.BytesTotal += o.BytesTotal
+	r.BytesInStore += o.BytesInStore
 	room := max(0, maxResultErrors-len(r.Errors))
 	r.Errors = append(r.Errors, o.Errors[:min(room, len(o.Errors))]...)
 }

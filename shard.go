@@ -154,10 +154,17 @@ func (p *pass) scanShardOnce(ctx context.Context, part shard, ahead int, kept []
 	keep := p.checkpoints()
 	var scanErr error
 	decisions := func(yield func(decision) bool) {
+		intend := p.newIntender(keep, yield)
+		tick := d.tick
+		d.tick = func() {
+			tick()
+			intend.flush(ctx) // where little changes, nothing is to wait for long
+		}
 		scanErr = p.detect(d, kept[keptGone], func(dec decision) bool {
 			publish()
-			return yield(dec)
+			return intend.add(ctx, dec)
 		})
+		intend.flush(ctx)
 		publish()
 		if scanErr == nil && p.listing.Add(-1) == 0 {
 			p.progress.listingDone.Store(true)
@@ -173,6 +180,9 @@ func (p *pass) scanShardOnce(ctx context.Context, part shard, ahead int, kept []
 		}
 	})
 	*counts = d.counts
+	if d.doubt && d.unseen {
+		p.doubt.stays.Store(true)
+	}
 	if err := keep.close(ctx); err != nil {
 		return err
 	}

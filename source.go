@@ -33,6 +33,8 @@ type sourceReader struct {
 	memory   *semaphore.Weighted // bytes
 	limit    *rate.Limiter       // bytes a second; nil for no bound
 	moved    func(n int)         // told of bytes as they are read
+	// kernelFrom is the least size of a file that the kernel copies; 0 for none.
+	kernelFrom int64
 }
 
 // A version is one source version ready to be written: the fingerprint and the
@@ -137,6 +139,9 @@ func (v *version) stream(ctx context.Context, s *sourceReader, first io.ReadClos
 	v.body = backend.Body{Size: v.object.Size, Open: func(offset int64) (io.ReadCloser, error) {
 		if offset == 0 {
 			if r := v.takeFirst(); r != nil {
+				if file, ok := s.lend(ctx, v, r); ok {
+					return file, nil
+				}
 				return readCloser{s.wrap(ctx, v, r), r}, nil
 			}
 		}

@@ -106,6 +106,9 @@ func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, di
 		return fail(err)
 	}
 	defer destination.Close()
+	if !p.carriesMore() {
+		destination.copyFrom(source)
+	}
 	guards := newGuards(destination, r.state, r.again, r.config.logger)
 	defer func() {
 		known, _ := guards.remembered()
@@ -179,6 +182,11 @@ func (r *Replicator) newPass(ctx context.Context, p Policy, options syncOptions,
 	if pass.doubt, err = newDoubt(ctx, state); err != nil {
 		return nil, err
 	}
+	intents, err := openIntents(ctx, state, destination.props.Location, pass.doubt.look.Load())
+	if err != nil {
+		return nil, err
+	}
+	pass.within = newWithin(destination, intents)
 	pass.outage = newOutage(p.ID, r.config.patience, r.config.logger, source, destination)
 	if p.Concurrency > 0 {
 		pass.workers = p.Concurrency
@@ -194,6 +202,9 @@ func (r *Replicator) newPass(ctx context.Context, p Policy, options syncOptions,
 	pass.batching = r.batching
 	if p.Bandwidth > 0 {
 		pass.reader.limit = rate.NewLimiter(rate.Limit(p.Bandwidth), int(min(max(p.Bandwidth/10, 4<<10), 1<<20)))
+	}
+	if pass.kernelCopies() {
+		pass.reader.kernelFrom = r.config.partsFrom
 	}
 	return pass, nil
 }

@@ -36,6 +36,7 @@ type copying struct {
 	class     string // as the source's listing has it, if that was seen
 	whole     bool   // the destination takes no parts after all
 	bare      bool   // nor the metadata with a marker in it
+	refused   bool   // the store will not copy its parts
 }
 
 // copy writes the current source version of a key, on the condition that the
@@ -45,7 +46,16 @@ func (p *pass) copy(ctx context.Context, key string, seen backend.Object, expect
 	if err := errors.Join(p.refuseTrash(key), p.destination.refuse(key)); err != nil {
 		return failed(err)
 	}
-	c := &copying{pass: p, key: key, size: seen.Size, class: seen.Class, expect: expect, known: known, operation: p.nextOperation()}
+	return p.newCopying(key, seen, expect, known).do(ctx)
+}
+
+func (p *pass) newCopying(key string, seen backend.Object, expect backend.Condition, known bool) *copying {
+	return &copying{pass: p, key: key, size: seen.Size, class: seen.Class, expect: expect, known: known, operation: p.nextOperation()}
+}
+
+// do is run, and leaves doubt where nobody knows what became of a write.
+func (c *copying) do(ctx context.Context) outcome {
+	p := c.pass
 	out := c.run(ctx)
 	if c.unsure && out.entry == nil {
 		p.doubt.stays.Store(true)
@@ -107,8 +117,8 @@ func (c *copying) attempt(ctx context.Context) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	mk := marker{policy: p.policy.ID, source: fingerprintOf(v.object), operation: c.operation}
 	key := p.destination.key(c.key)
+	mk := p.marker(key, v.object, c.operation)
 	switch err := p.destination.look(ctx, key, guard, c.expect); {
 	case errors.Is(err, backend.ErrPrecondition):
 		return c.look(ctx, v, mk, true, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -93,9 +94,7 @@ func (t *transfer) length(number int) int64 {
 }
 
 func (t *transfer) marker() marker {
-	return marker{
-		policy: t.pass.policy.ID, source: fingerprintOf(t.object), operation: t.journal.Operation,
-	}
+	return t.pass.marker(t.journal.Key, t.object, t.journal.Operation)
 }
 
 // putAll puts the parts that are missing, in order, and returns all of them.
@@ -133,6 +132,9 @@ func (t *transfer) putAll(ctx context.Context, have map[int]backend.Part) ([]bac
 // that the upload was begun with.
 func (t *transfer) put(ctx context.Context, number int) (part backend.Part, err error) {
 	p := t.pass
+	if t.journal.Copied {
+		return t.copyRange(ctx, number)
+	}
 	err = p.again.call(ctx, func() error {
 		v := &version{object: t.object}
 		body := t.from.part(ctx, v, int64(number-1)*t.journal.PartSize, t.length(number))
@@ -147,6 +149,38 @@ func (t *transfer) put(ctx context.Context, number int) (part backend.Part, err 
 			return t.from.endpoint.wrap(readErr)
 		case absent(err):
 			return errors.Join(errUploadLost, p.destination.wrap(err))
+		}
+		return p.destination.wrap(err)
+	})
+	return part, err
+}
+
+// rangeFactor is how much larger parts are of whose bytes none comes this way.
+const rangeFactor = 16
+
+// copied plans to have the store copy the parts itself.
+func (t *transfer) copied() {
+	t.journal.Copied = true
+	t.journal.PartSize = max(t.journal.PartSize, t.pass.destination.props.Parts.Size(t.object.Size, rangeFactor*t.pass.parts.size))
+}
+
+// copyRange has the store copy one part, on the same condition.
+func (t *transfer) copyRange(ctx context.Context, number int) (part backend.Part, err error) {
+	p := t.pass
+	r := backend.CopyRange{
+		Match: t.object.Tag, Stamp: t.object.Stamp,
+		Offset: int64(number-1) * t.journal.PartSize, Length: t.length(number),
+	}
+	err = p.again.call(ctx, func() error {
+		part, err = p.within.ranges.CopyPart(ctx, t.object.Key, r, t.upload, number)
+		switch {
+		case errors.Is(err, backend.ErrPrecondition):
+			return errSourceChanged
+		case absent(err):
+			return errors.Join(errUploadLost, p.destination.wrap(err))
+		case errors.Is(err, fs.ErrPermission), errors.Is(err, errors.ErrUnsupported):
+			p.notCopied(err)
+			return errors.Join(errNotCopied, p.destination.wrap(err))
 		}
 		return p.destination.wrap(err)
 	})

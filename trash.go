@@ -140,7 +140,8 @@ func (p *pass) toTrash(ctx context.Context, r *removal) error {
 }
 
 // inTrash reports whether an object, still in this version, has a copy under a
-// key of the trash. Only its marker proves that, as it names one write.
+// key of the trash. Its marker proves that, as it names one write, or, of one that
+// the store copied and that has none, its checksum and all of its metadata.
 func (p *pass) inTrash(ctx context.Context, from string, tag backend.Tag, to string) (bool, error) {
 	stat := func(key string) (o backend.Object, err error) {
 		err = p.again.call(ctx, func() error {
@@ -165,7 +166,11 @@ func (p *pass) inTrash(ctx context.Context, from string, tag backend.Tag, to str
 	}
 	copied, marked := readMarker(there.Metadata)
 	original, known := readMarker(here.Metadata)
-	if marked && known && copied == original && there.Size == here.Size {
+	same := marked && known && copied == original
+	if !known && here.Checksum != "" {
+		same = here.Checksum == there.Checksum && metadataDifference(*here.Metadata, *there.Metadata) == ""
+	}
+	if same && there.Size == here.Size {
 		return true, nil
 	}
 	return false, errTrashTaken

@@ -13,8 +13,8 @@ import (
 // through the client where it cannot do so.
 func (p *pass) copyWithin(ctx context.Context, from, to string, tag backend.Tag) error {
 	free := backend.Condition{Absent: true}
-	if copier := p.trash.copier; copier != nil {
-		_, err := copier.Copy(ctx, from, to, backend.CopyOptions{FromMatch: tag, If: p.guards.objects(ctx).copy.sends(free)})
+	if copier := p.trash.copier; copier != nil && p.guards.copies(ctx).from == answerHonoured {
+		_, err := copier.Copy(ctx, from, to, backend.CopyOptions{FromMatch: tag, If: p.guards.copies(ctx).copy.sends(free)})
 		if !errors.Is(err, backend.ErrTooLarge) && !errors.Is(err, errors.ErrUnsupported) {
 			return err
 		}

@@ -61,6 +61,7 @@ func (r *Replicator) Try(ctx context.Context, name string, settings map[string]s
 		return err
 	}
 	e := newEndpoint(b, "destination", name, prefix+newProbeName()+"/")
+	e.copyFrom(e)
 	defer func() { err = errors.Join(err, b.Close()) }()
 	if e.props.Location == "" {
 		return fmt.Errorf("backend %q has no location to note under what a trial writes: %w", name, errors.ErrUnsupported)

@@ -34,6 +34,7 @@ type uploadJournal struct {
 	UnknownSince time.Time `json:"unknown_since,omitzero"`
 	UnknownUntil time.Time `json:"unknown_until,omitzero"`
 	PartSize     int64     `json:"part_size"`
+	Copied       bool      `json:"copied,omitempty"` // the store copies the parts itself
 	SourceSize   int64     `json:"source_size"`
 	SourceTag    string    `json:"source_tag"`
 	SourceStamp  string    `json:"source_stamp,omitempty"`

@@ -23,6 +23,23 @@ func As[T any](b Backend) (T, bool) {
 	return none, false
 }
 
+// UploadAs finds the upload of a driver: it returns u, or the first upload behind
+// u's Unwrap() PartUpload methods, that is a T.
+func UploadAs[T any](u PartUpload) (T, bool) {
+	for u != nil {
+		if t, ok := u.(T); ok {
+			return t, true
+		}
+		w, ok := u.(interface{ Unwrap() PartUpload })
+		if !ok {
+			break
+		}
+		u = w.Unwrap()
+	}
+	var none T
+	return none, false
+}
+
 // A Sweeper can remove what interrupted writes of this library left behind:
 // temporary files, unfinished uploads. Nothing it removes was ever visible.
 type Sweeper interface {

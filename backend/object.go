@@ -27,6 +27,10 @@ type Object struct {
 	// A Stamp that ends in "~" is not settled: it is so young that another
 	// change could still carry the same one, and it proves nothing.
 	Stamp string
+	// Checksum is the store's own checksum of the bytes, of whatever kind. Objects
+	// of one service with equal sizes and Checksums have the same bytes; unequal
+	// ones prove nothing. Stat and List agree on it. Empty where the store has none.
+	Checksum string
 	// Modified is when the store says the version was written, to whatever
 	// precision this kind of answer has. It is a hint for people: nothing is
 	// decided by it.

@@ -48,6 +48,9 @@ type PartsOptions struct {
 	Metadata   Metadata
 	ObjectTags map[string]string
 	Class      string
+	// Copied: the parts are filled by a PartCopier, all of them. Some stores have
+	// no checksum of such parts, and so are asked for none of the whole.
+	Copied bool
 }
 
 // A PartUpload is one upload in parts. Its methods may be called from many

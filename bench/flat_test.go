@@ -3,6 +3,8 @@
 package bench
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"os"
@@ -60,8 +62,9 @@ func newFlatBetween(tb testing.TB, objects int, source, destination *testutil.Sy
 // that a first pass takes them into the ledger at one HEAD each, as it does
 // when the ledger was lost. It spares a benchmark to write them one by one.
 func (f *flat) markDestination() {
-	f.destination.Metadata = func(_, etag string, size int) map[string]string {
-		return map[string]string{"objrepl-marker": fmt.Sprintf("1 flat %d %s  seed.1", size, etag)}
+	f.destination.Metadata = func(key, etag string, size int) map[string]string {
+		sum := sha256.Sum256([]byte("flat-destination\x00" + key))
+		return map[string]string{"objrepl-marker": fmt.Sprintf("2 flat %d %s  seed.1 %s", size, etag, hex.EncodeToString(sum[:6]))}
 	}
 }
 

@@ -108,6 +108,8 @@ type meteredUpload struct {
 	m *meter
 }
 
+func (u meteredUpload) Unwrap() backend.PartUpload { return u.PartUpload }
+
 func (u meteredUpload) Put(ctx context.Context, number int, body backend.Body) (backend.Part, error) {
 	u.m.calls.Add(1)
 	p, err := u.PartUpload.Put(ctx, number, body)

@@ -23,6 +23,7 @@ func TestKeepsTheContractOnAzurite(t *testing.T) {
 	s := settings(server, server.NewContainer(t))
 	backendtest.Test(t, opener(s), backendtest.Options{
 		LargeSize:   17<<20 + 7, // three blocks
+		Other:       opener(settings(server, server.NewContainer(t))),
 		Expect:      quirks,
 		Missing:     opener(with(s, "containerName", "test-no-such-container")),
 		Unreachable: opener(with(s, "endpoint", "http://"+closedPort(t)+"/account")),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -28,25 +29,52 @@ const (
 	signedFor = time.Hour
 )
 
+// A copier copies from one container of an account to another, or to itself.
+type copier struct{ from, to *Store }
+
+// CopierFrom implements backend.CrossCopier. The service reads the source with the
+// credentials of the source.
+func (s *Store) CopierFrom(source backend.Backend) backend.Copier {
+	from, ok := backend.As[*Store](source)
+	if !ok || from.service() != s.service() {
+		return nil
+	}
+	return copier{from, s}
+}
+
+// service is the Location of a container without its name.
+func (s *Store) service() string {
+	return s.properties.Location[:strings.LastIndexByte(s.properties.Location, '/')]
+}
+
+// Copy implements backend.Copier.
+func (s *Store) Copy(ctx context.Context, from, to string, opts backend.CopyOptions) (backend.Object, error) {
+	return copier{s, s}.Copy(ctx, from, to, opts)
+}
+
 // Copy implements backend.Copier: one request, which answers when it is done,
 // or for objects above 256 MiB a HEAD, one for each block, and one that commits
 // them.
-func (s *Store) Copy(ctx context.Context, from, to string, opts backend.CopyOptions) (backend.Object, error) {
+func (c copier) Copy(ctx context.Context, from, to string, opts backend.CopyOptions) (backend.Object, error) {
 	const op = "copy"
+	s := c.to
 	fail := func(key string, err error) (backend.Object, error) { return backend.Object{}, refuse(op, key, err) }
 	for _, key := range []string{from, to} {
 		if err := checkKey(key); err != nil {
 			return fail(key, err)
 		}
 	}
-	if from == to {
+	switch {
+	case from == to && c.from.properties.Location == s.properties.Location:
 		return fail(to, fmt.Errorf("onto itself: %w", fs.ErrInvalid))
+	case opts.FromStamp != "":
+		return fail(from, fmt.Errorf("%w: objects have no stamps here", backend.ErrPrecondition))
 	}
 	conditions, err := conditionsOf(opts.If)
 	if err != nil {
 		return fail(to, err)
 	}
-	source, token, err := s.source(ctx, s.blob(from))
+	source, token, err := c.from.source(ctx, c.from.blob(from))
 	if err != nil {
 		return backend.Object{}, failed(ctx, op, from, err)
 	}
@@ -75,7 +103,7 @@ func (s *Store) Copy(ctx context.Context, from, to string, opts backend.CopyOpti
 	}
 	// What the service says of an object that is too large, it does not
 	// document; and a 404 does not say which of both objects is absent.
-	o, err := s.stat(ctx, op, from)
+	o, err := c.from.stat(ctx, op, from)
 	switch {
 	case err != nil:
 		return backend.Object{}, err
@@ -86,13 +114,14 @@ func (s *Store) Copy(ctx context.Context, from, to string, opts backend.CopyOpti
 	case o.Size > maxObject:
 		return fail(from, fmt.Errorf("%w: %d bytes", backend.ErrTooLarge, o.Size))
 	}
-	return s.copyBlocks(ctx, o, to, opts.If, conditions)
+	return c.copyBlocks(ctx, o, to, opts.If, conditions)
 }
 
 // copyBlocks copies a version in blocks, each on condition that it is still
 // that version.
-func (s *Store) copyBlocks(ctx context.Context, from backend.Object, to string, c backend.Condition, conditions *blob.AccessConditions) (backend.Object, error) {
+func (c copier) copyBlocks(ctx context.Context, from backend.Object, to string, cond backend.Condition, conditions *blob.AccessConditions) (backend.Object, error) {
 	const op = "copy"
+	s := c.to
 	by, err := s.beside(*from.Metadata, nil, "")
 	if err != nil {
 		return backend.Object{}, refuse(op, to, err)
@@ -103,7 +132,7 @@ func (s *Store) copyBlocks(ctx context.Context, from backend.Object, to string, 
 	for offset := int64(0); offset < from.Size; offset += size {
 		id.number++
 		ids = append(ids, id.String())
-		source, token, err := s.source(ctx, s.blob(from.Key)) // anew, as no signature holds for hours
+		source, token, err := c.from.source(ctx, c.from.blob(from.Key)) // anew, as no signature holds for hours
 		if err != nil {
 			return backend.Object{}, failed(ctx, op, from.Key, err)
 		}
@@ -116,7 +145,7 @@ func (s *Store) copyBlocks(ctx context.Context, from backend.Object, to string, 
 			return backend.Object{}, failed(ctx, op, from.Key, err)
 		}
 	}
-	tag, err := s.commit(ctx, op, to, ids, by, c, conditions)
+	tag, err := s.commit(ctx, op, to, ids, by, cond, conditions)
 	return backend.Object{Key: to, Size: from.Size, Tag: tag}, err
 }
 

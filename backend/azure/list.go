@@ -101,7 +101,7 @@ func objectsOf(res *container.ListBlobsFlatResponse, prefix string) ([]backend.O
 		if !strings.HasPrefix(*b.Name, prefix) {
 			return nil, fmt.Errorf("%w: it lists %q under the prefix %q", errors.ErrUnsupported, *b.Name, prefix)
 		}
-		o := backend.Object{Key: *b.Name, Size: *b.Properties.ContentLength, Tag: tagOf(b.Properties.ETag)}
+		o := backend.Object{Key: *b.Name, Size: *b.Properties.ContentLength, Tag: tagOf(b.Properties.ETag), Checksum: checksumOf(b.Properties.ContentMD5)}
 		if b.Properties.AccessTier != nil {
 			o.Class = string(*b.Properties.AccessTier)
 		}

@@ -2,6 +2,7 @@ package azure
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"io/fs"
 
@@ -31,6 +32,7 @@ var (
 	_ backend.Backend      = (*Store)(nil)
 	_ backend.PartUploader = (*Store)(nil)
 	_ backend.Copier       = (*Store)(nil)
+	_ backend.CrossCopier  = (*Store)(nil)
 )
 
 func properties(location string) backend.Properties {
@@ -82,7 +84,7 @@ func (s *Store) stat(ctx context.Context, op, key string) (backend.Object, error
 	if err != nil {
 		return backend.Object{}, failed(ctx, op, key, err)
 	}
-	o := backend.Object{Key: key, Size: -1, Tag: tagOf(res.ETag)}
+	o := backend.Object{Key: key, Size: -1, Tag: tagOf(res.ETag), Checksum: checksumOf(res.ContentMD5)}
 	if res.ContentLength != nil {
 		o.Size = *res.ContentLength
 	}
@@ -135,6 +137,10 @@ func tagOf(etag *azcore.ETag) backend.Tag {
 	}
 	return backend.Tag(text)
 }
+
+// checksumOf is the MD5 that an object was written with, empty for none. A copy
+// keeps it (https://learn.microsoft.com/en-us/rest/api/storageservices/copy-blob-from-url).
+func checksumOf(md5 []byte) string { return hex.EncodeToString(md5) }
 
 // etagOf is a tag with its quotes, as If-Match wants it.
 func etagOf(tag backend.Tag) *azcore.ETag {

@@ -38,6 +38,11 @@ type uploading struct {
 
 // upload begins an upload in parts of the smallest size. The caller calls end.
 func (e *env) upload(ctx context.Context, key string, m backend.Metadata) (*uploading, error) {
+	return e.uploadOf(ctx, key, backend.PartsOptions{Metadata: m})
+}
+
+// uploadOf is upload with other options; the size of the parts is not looked at.
+func (e *env) uploadOf(ctx context.Context, key string, opts backend.PartsOptions) (*uploading, error) {
 	uploader, ok := backend.As[backend.PartUploader](e.inner)
 	if !ok {
 		return nil, e.skip("the backend is no PartUploader")
@@ -46,7 +51,8 @@ func (e *env) upload(ctx context.Context, key string, m backend.Metadata) (*uplo
 	e.written[key] = true
 	e.mu.Unlock()
 	size := e.Properties().Parts.Size(1<<30, max(e.Properties().Parts.Min, partSize))
-	u, err := uploader.UploadParts(ctx, key, backend.PartsOptions{PartSize: size, Metadata: m})
+	opts.PartSize = size
+	u, err := uploader.UploadParts(ctx, key, opts)
 	if err != nil {
 		return nil, ruleParts.broken("begin an upload of %q in parts of %d bytes: got error %w, want success", key, size, err)
 	}

@@ -23,6 +23,9 @@ type mutant struct {
 	upload     func(opts *backend.PartsOptions, u *uploadMutant) // see mutants_parts_test.go
 	deleteMany func(ctx context.Context, d []backend.Deletion) []error
 	copy       func(ctx context.Context, from, to string, o backend.CopyOptions) (backend.Object, error)
+	across     func(from *string, o *backend.CopyOptions) // see mutants_across_test.go
+	copied     func(ctx context.Context, o *backend.Object) error
+	part       func(from *string, r *backend.CopyRange)
 	uploads    func(key string) []backend.Upload // see mutants_uploads_test.go
 	tags       func(map[string]string) map[string]string
 	noUploads  error // of every ListUploads

@@ -21,7 +21,7 @@ type mutation struct {
 
 var mutants = slices.Concat(
 	answersMutants, writeMutants, listMutants, metadataMutants, keyMutants, cancelMutants, partMutants,
-	uploadMutants, bulkMutants, copyMutants, besideMutants,
+	uploadMutants, bulkMutants, copyMutants, acrossMutants, besideMutants,
 )
 
 // TestMutantsAreCaught runs, for every mutant, the check that has to notice,
@@ -30,7 +30,7 @@ func TestMutantsAreCaught(t *testing.T) {
 	for _, mutation := range mutants {
 		t.Run(mutation.name, func(t *testing.T) {
 			t.Parallel()
-			store := memory.NewBackend(memory.WithPageSize(7))
+			store := memory.NewBackend(memory.WithPageSize(7), memory.WithService("mutants"))
 			open := func(context.Context) (backend.Backend, error) {
 				m := &mutant{Backend: store}
 				mutation.make(m)
@@ -49,7 +49,7 @@ func TestMutantsAreCaught(t *testing.T) {
 			}
 			t.Log(text[:min(len(text), 400)])
 
-			sound := memory.NewBackend(memory.WithPageSize(7))
+			sound := memory.NewBackend(memory.WithPageSize(7), memory.WithService("mutants"))
 			if _, err := backendtest.Run(t.Context(), func(context.Context) (backend.Backend, error) { return sound, nil }, opts); err != nil {
 				t.Errorf("the sound backend fails: %v", err)
 			}

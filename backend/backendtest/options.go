@@ -47,6 +47,10 @@ type Options struct {
 	// itself in place of the backend's methods.
 	Missing, Unreachable Opener
 
+	// Other, unless nil, opens another store of the same service, from which
+	// the store under test can copy. What is under Prefix there is the suite's.
+	Other Opener
+
 	// Progress, unless nil, is called with each result as it comes, from the
 	// goroutine that called Run.
 	Progress func(Result)

@@ -65,6 +65,9 @@ const (
 	ruleDeleteMany   rule = "BulkDeleter.DeleteMany: one error for each deletion, nil where the object is gone; one's failure does not keep the others from being deleted"
 	ruleCopy         rule = "Copier.Copy: the object with its metadata is under the other key as well; what becomes of one later does not show in the other"
 	ruleCopyFrom     rule = "Copier.Copy: any other version than FromMatch fails with ErrPrecondition, an absent one with fs.ErrNotExist, and changes nothing"
+	ruleAcross       rule = "CrossCopier.CopierFrom: it copies objects of another store of the service, the version that is named and no other"
+	ruleAcrossPart   rule = "PartCopier.CopyPart: it fills a part with a range of the version that is named; another version, or none, is ErrPrecondition"
+	ruleChecksum     rule = "Object.Checksum: objects of one service with equal sizes and Checksums have the same bytes; Stat and List agree on it"
 	ruleAbort        rule = "PartUpload.Abort: it removes the upload and all its parts; one that is not there any more is aborted already"
 	ruleUploads      rule = "UploadLister.ListUploads: it returns the uploads of exactly this key, those without parts too, each with its id and, if the store says so, when it was begun"
 )

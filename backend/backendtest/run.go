@@ -24,7 +24,7 @@ type Check struct {
 // checks are in the order in which they run: what later ones rely on first.
 var checks = slices.Concat(
 	propertyChecks, basicChecks, tagChecks, handleChecks, readChecks, writeChecks, bodyChecks,
-	conditionChecks, raceChecks, partChecks, uploadChecks, bulkChecks, copyChecks, listChecks, longListChecks, metadataChecks, besideChecks, keyChecks,
+	conditionChecks, raceChecks, partChecks, uploadChecks, bulkChecks, copyChecks, acrossChecks, listChecks, longListChecks, metadataChecks, besideChecks, keyChecks,
 	cancelChecks, outageChecks,
 )
 

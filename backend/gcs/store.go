@@ -151,6 +151,8 @@ func objectOf(a *storage.ObjectAttrs) backend.Object {
 	return backend.Object{
 		Key: a.Name, Size: a.Size, Tag: tagOf(a.Generation),
 		Stamp: strconv.FormatInt(a.Metageneration, 10), Modified: a.Updated, Class: a.StorageClass,
+		// Every object has one, unlike an MD5.
+		Checksum: strconv.FormatUint(uint64(a.CRC32C), 16),
 	}
 }
 

@@ -30,6 +30,9 @@ func (s *store) duplicate(ctx context.Context, from, to string, opts backend.Cop
 		return backend.Object{}, err
 	}
 	defer r.Close()
+	if opts.FromStamp != "" && opts.FromStamp != o.Stamp {
+		return backend.Object{}, precondition("the object has another stamp")
+	}
 	first := r
 	body := backend.Body{Size: o.Size, Open: func(int64) (io.ReadCloser, error) {
 		if first != nil {

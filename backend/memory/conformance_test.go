@@ -31,11 +31,14 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := memory.New(opts...)
-			backendtest.Test(t, func(ctx context.Context) (backend.Backend, error) {
-				return d.Open(ctx, backend.Settings{"name": "s"})
-			}, backendtest.Options{LargeSize: 1 << 20})
-			if n := d.Store("s").Len(); n != 0 {
+			d := memory.New(append(opts, memory.WithService("test"))...)
+			open := func(name string) backendtest.Opener {
+				return func(ctx context.Context) (backend.Backend, error) {
+					return d.Open(ctx, backend.Settings{"name": name})
+				}
+			}
+			backendtest.Test(t, open("s"), backendtest.Options{LargeSize: 1 << 20, Other: open("other")})
+			if n := d.Store("s").Len() + d.Store("other").Len(); n != 0 {
 				t.Errorf("the suite left %d objects behind", n)
 			}
 		})

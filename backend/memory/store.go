@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"iter"
 	"strconv"
@@ -16,6 +17,8 @@ import (
 
 const driverName = "memory"
 
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
 // defaultPage is the page size of the large object stores.
 const defaultPage = 1000
 
@@ -23,6 +26,7 @@ const defaultPage = 1000
 type Store struct {
 	properties backend.Properties
 	page       int
+	service    string // stores of one copy from each other; empty for none
 	uploads    uploads
 
 	mu         sync.RWMutex
@@ -46,6 +50,10 @@ type Option func(*Store)
 func WithPageSize(n int) Option {
 	return func(s *Store) { s.page = max(n, 1) }
 }
+
+// WithService makes stores of one service, which copy objects from each other and
+// from themselves.
+func WithService(name string) Option { return func(s *Store) { s.service = name } }
 
 // WithProperties changes what a store declares. It keeps to it: conditions
 // that are no longer declared are refused, limits that are set are enforced.
@@ -219,6 +227,7 @@ func (s *Store) commit(ctx context.Context, c backend.Condition, v *version) (ba
 		return backend.Object{}, err
 	}
 	s.generation++
+	v.object.Checksum = strconv.FormatUint(uint64(crc32.Checksum(v.data, castagnoli)), 16)
 	v.object.Tag = backend.Tag(strconv.FormatUint(s.generation, 10))
 	v.object.Modified = time.Now()
 	s.objects.set(v)

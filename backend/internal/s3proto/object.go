@@ -10,6 +10,10 @@ import (
 	"github.com/objrepl/replication/backend"
 )
 
+// An ETag is a checksum as well, of no one kind: an MD5 of the bytes or of those
+// of parts, or, of encrypted objects, what no other object has
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html).
+
 // tagOf is an ETag without its quotes.
 func tagOf(etag string) backend.Tag { return backend.Tag(strings.Trim(strings.TrimSpace(etag), `"`)) }
 
@@ -35,6 +39,7 @@ func objectOf(key string, status int, h http.Header) (o backend.Object, start in
 	if o.Tag == "" {
 		return o, 0, fmt.Errorf("%w: the answer has no ETag", backend.ErrUnavailable)
 	}
+	o.Checksum = string(o.Tag)
 	// Modified is a hint; a server that writes it in another form gives none.
 	o.Modified, _ = http.ParseTime(h.Get("Last-Modified"))
 	metadata := getMetadata(h)

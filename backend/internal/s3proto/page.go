@@ -128,6 +128,7 @@ func parsePage(data []byte) (page, error) {
 					var etag string
 					etag, err = unescape(text)
 					object.Tag = tagOf(etag)
+					object.Checksum = string(object.Tag)
 				case "Size":
 					object.Size, err = strconv.ParseInt(string(text), 10, 64)
 					seen.size = object.Size >= 0

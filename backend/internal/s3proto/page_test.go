@@ -30,8 +30,8 @@ func TestPagesAreRead(t *testing.T) {
 	require.Equal(t, page{
 		truncated: true, token: "a&b==",
 		objects: []backend.Object{
-			{Key: "a b+c\x00ä", Size: 12, Tag: "9336ebf2", Class: "STANDARD", Modified: time.Date(2026, 11, 22, 23, 29, 7, 343e6, time.UTC)},
-			{Key: "dir/", Tag: "x-2"},
+			{Key: "a b+c\x00ä", Size: 12, Tag: "9336ebf2", Checksum: "9336ebf2", Class: "STANDARD", Modified: time.Date(2026, 11, 22, 23, 29, 7, 343e6, time.UTC)},
+			{Key: "dir/", Tag: "x-2", Checksum: "x-2"},
 		},
 	}, got)
 }

@@ -78,6 +78,7 @@ func NewStore(c Config) *Store {
 			CheckClass:  checkClass,
 			// AWS honours a condition on each of many deletions, and on the
 			// target of a copy; MinIO and versitygw ignore either silently.
+			Copy:          backend.Conditions{IfAbsent: true, IfMatch: true},
 			MaxBulkDelete: maxBulkDelete,
 			MaxCopy:       maxCopy,
 		},

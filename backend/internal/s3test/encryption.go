@@ -142,7 +142,7 @@ func onDisk(t *testing.T, dir, text string) (found bool) {
 // the ways above.
 func ConformsEncrypted(t *testing.T, driver backend.Driver, server *testutil.Server, name string) {
 	i := slices.IndexFunc(waysAtRest, func(a atRest) bool { return a.name == name })
-	conform(t, driver, waysAtRest[i].bucket(t, server), append(slices.Clone(MinIO), Quirk{
+	conform(t, driver, server, waysAtRest[i].bucket(t, server), append(slices.Clone(MinIO), Quirk{
 		Check:  "key-slash-trailing",
 		Source: "MinIO, cmd/encryption-v1.go, DecryptObjectInfo: what ends with a slash counts as a directory, and HEAD shows its ETag as it is stored",
 	}))

@@ -32,8 +32,12 @@ var MinIO = []Quirk{
 	{Check: "delete-if-match-absent", Source: unconditional},
 	{Check: "race-delete", Source: unconditional},
 	{Check: "delete-many-if-match", Source: "MinIO, cmd/bucket-handlers.go, DeleteMultipleObjectsHandler: the ETag of an object is not looked at; the engine finds that out by a probe"},
+	{Check: "copy-if-absent", Source: copiesAnyway},
+	{Check: "copy-if-match", Source: copiesAnyway},
 	slowReader,
 }
+
+const copiesAnyway = "MinIO, cmd/object-handlers.go, CopyObjectHandler: no condition on the target is looked at; the engine finds that out by a probe"
 
 const unconditional = "MinIO, cmd/object-handlers.go, DeleteObjectHandler: no condition is looked at; the engine finds that out by a probe"
 
@@ -55,10 +59,13 @@ var VersityGW = []Quirk{
 	{Check: "key-component-255-multibyte", Source: longName},
 	{Check: "delete-if-match-absent", Source: goneIsDeleted},
 	{Check: "race-delete", Source: goneIsDeleted},
+	{Check: "copy-if-absent", Source: copiesBlindly},
+	{Check: "copy-if-match", Source: copiesBlindly},
 	{Check: "delete-many-if-match", Source: "versitygw, backend/posix/posix.go, DeleteObjects: the ETag of an object is not passed on; the engine finds that out by a probe"},
 }
 
 const (
+	copiesBlindly = "versitygw, backend/posix/posix.go, CopyObject: no condition on the target is looked at; the engine finds that out by a probe"
 	notEncoded    = "versitygw, backend/posix/posix.go, ListObjectsV2Parametrized: encoding-type is not honoured, and XML 1.0 has no way to write such characters"
 	goneIsDeleted = "versitygw, backend/posix/posix.go, DeleteObject: deleting what is absent succeeds, whatever the condition"
 	longName      = "versitygw, backend/posix/with_otmpfile.go, link: overwriting goes by a temporary name that is longer than the object's, and posix.go, PutObject, calls any failure there ExistingObjectIsDirectory"
@@ -66,11 +73,12 @@ const (
 
 // Conform runs the conformance suite on a fresh bucket of a server.
 func Conform(t *testing.T, driver backend.Driver, server *testutil.Server, quirks []Quirk) {
-	conform(t, driver, Settings(server, server.NewBucket(t)), quirks)
+	conform(t, driver, server, Settings(server, server.NewBucket(t)), quirks)
 }
 
-func conform(t *testing.T, driver backend.Driver, settings backend.Settings, quirks []Quirk) {
+func conform(t *testing.T, driver backend.Driver, server *testutil.Server, settings backend.Settings, quirks []Quirk) {
 	opts := backendtest.Options{
+		Other:       opener(driver, With(settings, "bucket", server.NewBucket(t))),
 		LargeSize:   17<<20 + 7, // MinIO refuses chunks of 16 MiB and more
 		Missing:     opener(driver, With(settings, "bucket", "test-no-such-bucket")),
 		Unreachable: opener(driver, With(settings, "endpoint", "http://"+ClosedPort(t))),
@@ -134,5 +142,5 @@ func ConformVersioned(t *testing.T, driver backend.Driver, server *testutil.Serv
 	if err := server.Client(t).EnableVersioning(t.Context(), bucket); err != nil {
 		t.Fatal(err)
 	}
-	conform(t, driver, Settings(server, bucket), quirks)
+	conform(t, driver, server, Settings(server, bucket), quirks)
 }
