@@ -72,7 +72,7 @@ func (s *Store) reader(ctx context.Context, key string, res *blob.DownloadStream
 	o, start, err := openedObject(key, res)
 	if err != nil {
 		err = errors.Join(err, res.Body.Close())
-		s.pool.release()
+		s.pool.Release()
 		return o, nil, refuse("open", key, err)
 	}
 	r := &reader{ctx: ctx, key: key, body: res.Body, pool: s.pool}

@@ -17,11 +17,15 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/pool"
 )
 
 // tokenTimeout bounds a walk along the default chain of identities, whose last
 // links ask addresses that nobody may answer.
 const tokenTimeout = 30 * time.Second
+
+// answerTimeout: a server-side copy answers when it is done.
+const answerTimeout = 5 * time.Minute
 
 func open(s backend.Settings) (*Store, error) {
 	if s["accountKey"] != "" && s["sasToken"] != "" {
@@ -35,7 +39,7 @@ func open(s backend.Settings) (*Store, error) {
 		}
 	}
 	store := &Store{
-		pool:    newPool(),
+		pool:    pool.New(nil, answerTimeout),
 		buffers: semaphore.NewWeighted(bufferLimit),
 		scope:   optional(s["encryptionScope"], func(v string) blob.CPKScopeInfo { return blob.CPKScopeInfo{EncryptionScope: &v} }),
 		tier:    optional(s["tier"], func(v string) blob.AccessTier { return blob.AccessTier(v) }),

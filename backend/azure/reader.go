@@ -10,6 +10,7 @@ import (
 	"io"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/pool"
 )
 
 // A reader yields the bytes that were asked for. It fails with
@@ -20,7 +21,7 @@ type reader struct {
 	ctx  context.Context // bounds the reading; only asked whether it has ended
 	key  string
 	body io.ReadCloser
-	pool *pool
+	pool *pool.Pool
 	left int64     // bytes still to come
 	sum  hash.Hash // nil where there is nothing to compare
 	want []byte
@@ -83,7 +84,7 @@ func (r *reader) broken(err error) error {
 
 func (r *reader) Close() error {
 	err := r.body.Close()
-	r.pool.release()
+	r.pool.Release()
 	if r.err == nil {
 		r.err = errors.New("read after close")
 	}

@@ -13,12 +13,13 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/pool"
 )
 
 // A Store is one container.
 type Store struct {
 	container  *container.Client
-	pool       *pool
+	pool       *pool.Pool
 	properties backend.Properties
 	buffers    *semaphore.Weighted // bytes of content held in memory
 	scope      *blob.CPKScopeInfo  // nil for the container's
@@ -65,7 +66,7 @@ func (s *Store) GoString() string { return s.String() }
 
 // Close implements backend.Backend.
 func (s *Store) Close() error {
-	s.pool.close()
+	s.pool.Close()
 	return nil
 }
 

@@ -67,7 +67,10 @@ func libraries(t *testing.T) []string {
 // Cloud SDKs are optional because nobody compiles a package they do not
 // import; that holds only while the packages keep apart.
 func TestPackagesKeepOthersSDKsOut(t *testing.T) {
-	shared := map[string][]string{"/backend/internal/s3proto": {"/backend/s3", "/backend/minio"}}
+	http := []string{"/backend/s3", "/backend/minio", "/backend/internal/s3proto", "/backend/gcs", "/backend/azure"}
+	shared := map[string][]string{
+		"/backend/internal/s3proto": {"/backend/s3", "/backend/minio"}, "/backend/internal/pool": http, "/backend/internal/usermeta": append(http, "/backend/local", "/backend/memory"),
+	}
 	for _, pkg := range libraries(t) {
 		found := ""
 		for _, dep := range packages(t, "-deps", module+pkg) {

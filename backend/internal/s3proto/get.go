@@ -68,7 +68,7 @@ func (s *Store) reader(ctx context.Context, key string, res *http.Response, opts
 	object, start, err := objectOf(key, res.StatusCode, res.Header)
 	if err != nil {
 		res.Body.Close()
-		s.pool.release()
+		s.pool.Release()
 		return backend.Object{}, nil, s.refuse("open", key, err)
 	}
 	r, err := newReader(readerSpec{

@@ -79,7 +79,7 @@ func (s *Store) page(ctx context.Context, q query) (page, error) {
 		}
 		return page{}, err
 	}
-	defer s.pool.release()
+	defer s.pool.Release()
 	defer res.Body.Close()
 	out, err := readPage(ctx, res.Body)
 	if err != nil {

@@ -286,7 +286,7 @@ func (s *Store) document(ctx context.Context, op, key string, res *http.Response
 // readDocument reads an answer to its end; one that does not come to it may
 // be of any outcome.
 func (s *Store) readDocument(ctx context.Context, res *http.Response) ([]byte, error) {
-	defer s.pool.release()
+	defer s.pool.Release()
 	defer res.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(res.Body, maxPage+1))
 	switch {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/minio/crc64nvme"
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/pool"
 )
 
 // A readerSpec describes the body of an answer to a GET.
@@ -23,7 +24,7 @@ type readerSpec struct {
 	object  backend.Object
 	start   int64 // the first byte that the body has
 	options backend.OpenOptions
-	pool    *pool
+	pool    *pool.Pool
 	// fail makes an error of the connection the driver's own.
 	fail func(error) error
 }
@@ -43,7 +44,7 @@ func newReader(spec readerSpec) (io.ReadCloser, error) {
 	}
 	if spec.start > first {
 		spec.body.Close()
-		spec.pool.release()
+		spec.pool.Release()
 		return nil, spec.fail(fmt.Errorf("%w: asked for bytes from %d on, got them from %d on", backend.ErrUnavailable, first, spec.start))
 	}
 	r := &reader{spec: spec, left: left}
@@ -104,7 +105,7 @@ func (r *reader) verify() error {
 
 func (r *reader) Close() error {
 	err := r.spec.body.Close()
-	r.spec.pool.release()
+	r.spec.pool.Release()
 	if r.err == nil {
 		r.err = errors.New("read after close")
 	}

@@ -51,7 +51,7 @@ func (s *Store) send(ctx context.Context, r *request) (*http.Response, *fault) {
 		f.unsent, f.hint = err, s.config.SignHint
 		return nil, f
 	}
-	res, err := s.pool.roundTrip(req)
+	res, err := s.pool.Do(req)
 	if err != nil {
 		f.err = err
 		return nil, f
@@ -104,5 +104,5 @@ func (s *Store) discard(res *http.Response) {
 	// What little there may be is read, so that the connection is used again.
 	_, _ = io.CopyN(io.Discard, res.Body, maxDocument)
 	res.Body.Close()
-	s.pool.release()
+	s.pool.Release()
 }

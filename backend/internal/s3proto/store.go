@@ -9,8 +9,10 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/pool"
 )
 
 // A Config is one bucket and the way to it.
@@ -36,11 +38,14 @@ type Config struct {
 	TLS *tls.Config
 }
 
+// answerTimeout: a store takes its time to commit gigabytes.
+const answerTimeout = 2 * time.Minute
+
 // A Store is one bucket; it implements backend.Backend.
 type Store struct {
 	config     Config
 	properties backend.Properties
-	pool       *pool
+	pool       *pool.Pool
 	atRest     atomic.Int32 // unasked, encrypts or inTheClear; see checkAtRest
 }
 
@@ -61,7 +66,7 @@ func NewStore(c Config) *Store {
 	}
 	return &Store{
 		config: c,
-		pool:   newPool(c.TLS),
+		pool:   pool.New(c.TLS, answerTimeout),
 		properties: backend.Properties{
 			Location:    c.Location,
 			Ordered:     true,
@@ -181,6 +186,6 @@ func (s *Store) refuse(op, key string, err error) error {
 
 // Close implements backend.Backend.
 func (s *Store) Close() error {
-	s.pool.close()
+	s.pool.Close()
 	return nil
 }
