@@ -43,10 +43,15 @@ type copying struct {
 // destination still has what expect says. Seen is what the source had when
 // it was last seen.
 func (p *pass) copy(ctx context.Context, key string, seen backend.Object, expect backend.Condition, known bool) outcome {
-	if err := errors.Join(p.refuseTrash(key), p.destination.refuse(key)); err != nil {
+	if err := p.refuse(key); err != nil {
 		return failed(err)
 	}
 	return p.newCopying(key, seen, expect, known).do(ctx)
+}
+
+// refuse says, without a request, why no object can be written for a key.
+func (p *pass) refuse(key string) error {
+	return errors.Join(p.refuseTrash(key), p.destination.refuse(key))
 }
 
 func (p *pass) newCopying(key string, seen backend.Object, expect backend.Condition, known bool) *copying {

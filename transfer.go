@@ -46,7 +46,7 @@ func (p *pass) newTransfer(from *sourceReader, object backend.Object, key string
 // uploads without a known id, which the new one takes over.
 func (t *transfer) begin(ctx context.Context, opts backend.PartsOptions, earlier uploadJournal) error {
 	p, j := t.pass, t.journal
-	opts.PartSize = j.PartSize
+	opts.PartSize, opts.Copied = j.PartSize, j.Copied
 	if j.UnknownSince = earlier.UnknownSince; j.UnknownSince.IsZero() {
 		j.UnknownSince = time.Now().UTC()
 	}

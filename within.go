@@ -56,7 +56,7 @@ func (p *pass) withinReach(d decision, known conditions) bool {
 	default:
 		return false
 	}
-	return d.source.Tag != "" && backend.Settled(d.source.Stamp) && p.refuseTrash(d.key) == nil &&
+	return d.source.Tag != "" && backend.Settled(d.source.Stamp) && p.refuse(d.key) == nil &&
 		p.inOneCopy(d.source.Size, expected(d.destination), known)
 }
 
