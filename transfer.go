@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -178,7 +177,7 @@ func (t *transfer) copyRange(ctx context.Context, number int) (part backend.Part
 			return errSourceChanged
 		case absent(err):
 			return errors.Join(errUploadLost, p.destination.wrap(err))
-		case errors.Is(err, fs.ErrPermission), errors.Is(err, errors.ErrUnsupported):
+		case err != nil && ctx.Err() == nil && !backend.Retryable(err): // whatever else it has against it
 			p.notCopied(err)
 			return errors.Join(errNotCopied, p.destination.wrap(err))
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"strings"
 
@@ -38,7 +39,11 @@ func (driver) Schema() backend.Schema {
 func (driver) Open(ctx context.Context, s backend.Settings) (backend.Backend, error) {
 	b, err := open(ctx, s)
 	if err != nil {
-		return nil, &backend.Error{Op: "open", Backend: driverName, Err: err}
+		e := &backend.Error{Op: "open", Backend: driverName, Err: err}
+		if errors.Is(err, fs.ErrPermission) {
+			e.Hint = hintCredentials
+		}
+		return nil, e
 	}
 	return b, nil
 }

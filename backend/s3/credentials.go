@@ -14,6 +14,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/objrepl/replication/backend"
 	"github.com/objrepl/replication/backend/internal/s3proto"
@@ -58,6 +59,7 @@ func identify(ctx context.Context, s backend.Settings, region string) (id identi
 	options := []func(*config.LoadOptions) error{
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
 		config.WithHTTPClient(client),
+		config.WithLogger(logging.Nop{}), // what matters comes as an error
 	}
 	if s["profile"] != "" {
 		options = append(options, config.WithSharedConfigProfile(s["profile"]))

@@ -66,7 +66,9 @@ func parseLocation(text string) (location, error) {
 		return localLocation(text)
 	}
 	scheme, _, _ := strings.Cut(text, "://")
-	scheme = strings.ToLower(scheme)
+	if scheme = strings.ToLower(scheme); scheme == "file" { // as locations of directories are shown
+		scheme = "local"
+	}
 	driver, known := drivers()[driverOf(scheme)]
 	if !known {
 		return location{}, fmt.Errorf("no store %s://; there are %s", scheme, driverNames())
@@ -120,7 +122,8 @@ func example(scheme string, schema backend.Schema) string {
 	if len(query) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("write %s://BUCKET/PREFIX?%s", scheme, strings.Join(query, "&"))
+	place := strings.ToUpper(strings.TrimSuffix(placeSettings[driverOf(scheme)], "Name"))
+	return fmt.Sprintf("write %s://%s/PREFIX?%s", scheme, place, strings.Join(query, "&"))
 }
 
 // queryOf returns the query parameters as settings.

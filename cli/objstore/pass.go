@@ -74,7 +74,7 @@ func failure(res replication.SyncResult, e *replication.ObjectError) string {
 // summary says what a pass did.
 func summary(res replication.SyncResult) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "synced %s (%s)", objects(res.Synced), humanBytes(res.BytesTotal))
+	fmt.Fprintf(&b, "synced %s (%s%s)", objects(res.Synced), humanBytes(res.BytesTotal), inStore(res))
 	if res.Adopted > 0 {
 		fmt.Fprintf(&b, ", found equal %s", humanCount(res.Adopted))
 	}
@@ -84,6 +84,17 @@ func summary(res replication.SyncResult) string {
 	}
 	fmt.Fprintf(&b, ", failed %s in %s", humanCount(res.Failed), roundDuration(res.Duration))
 	return b.String()
+}
+
+// inStore says how much the store has copied by itself.
+func inStore(res replication.SyncResult) string {
+	switch {
+	case res.BytesInStore == 0:
+		return ""
+	case res.BytesInStore == res.BytesTotal:
+		return ", copied by the store itself"
+	}
+	return fmt.Sprintf(", %s of it copied by the store itself", humanBytes(res.BytesInStore))
 }
 
 func objects(n int64) string {

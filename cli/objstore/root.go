@@ -32,8 +32,9 @@ func (a *app) command() *cobra.Command {
 		`objstore keeps objects replicated between directories and object stores.
 
 A directory or a URL names a store: local:///path, s3://bucket/prefix,
-gs://bucket/prefix, minio://bucket/prefix?endpoint=URL, memory://name. Query parameters are the
-driver's settings; give secrets as env:NAME or file:PATH.
+minio://bucket/prefix?endpoint=URL, gs://bucket/prefix,
+azblob://container/prefix?accountName=NAME, memory://name. Query parameters are
+the driver's settings; give secrets as env:NAME or file:PATH.
 
 Exit codes: 0 all done, 1 failed, 2 usage, 3 some objects failed or
 differ, 4 stopped by the delete brake or an empty source, 5 locked by another

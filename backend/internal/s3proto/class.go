@@ -145,8 +145,9 @@ func classify(code string, status int) (hint string, class error) {
 	}
 	switch status {
 	case http.StatusBadRequest:
-		// A HEAD's answer has no body to say more.
-		return "check the credentials and region", nil
+		if code == "" { // a HEAD's answer has no body to say more
+			return "check the credentials and region", nil
+		}
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return hintPolicy, fs.ErrPermission
 	case http.StatusProxyAuthRequired:
