@@ -25,22 +25,22 @@ type checkpointer struct {
 }
 
 // An intentBatch is intents that were written under a name, up to a key.
-type intentBatch struct{ name, until string }
+type intentBatch struct {
+	name, until string
+	intents     []intent
+}
 
 // covers tells of intents up to a key, which come in order. It may be called
 // beside the other methods.
-func (c *checkpointer) covers(name, until string) {
+func (c *checkpointer) covers(b intentBatch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.batches = append(c.batches, intentBatch{name, until})
+	c.batches = append(c.batches, b)
 }
 
-// forget removes the intents of what is committed. After a copy whose outcome
-// nobody knows all stay, until a pass has seen every key through.
+// forget removes the intents of what is committed. Those written together with one
+// whose outcome nobody knows stay until the end of the pass.
 func (c *checkpointer) forget(ctx context.Context) {
-	if c.pass.doubt.stays.Load() {
-		return
-	}
 	c.mu.Lock()
 	n := 0
 	for n < len(c.batches) && c.batches[n].until <= c.at {
@@ -50,6 +50,9 @@ func (c *checkpointer) forget(ctx context.Context) {
 	c.batches = c.batches[n:]
 	c.mu.Unlock()
 	for _, b := range done {
+		if c.pass.within.intents.anyLost(b.intents) {
+			continue
+		}
 		if err := c.pass.within.intents.remove(ctx, b.name); err != nil {
 			c.pass.log.Warn("could not forget copies that are in the ledger; the end of the pass tries again", "policy", c.pass.policy.ID, "error", err)
 		}
@@ -76,6 +79,7 @@ func (c *checkpointer) collect(ctx context.Context, d decision, out outcome) {
 	default:
 		return
 	}
+	c.pass.within.intents.settled(c.pass.destination.key(d.key))
 	if c.pending++; c.err == nil && (c.pending >= checkpointOutcomes || time.Since(c.last) >= checkpointTime) {
 		c.commit(ctx)
 	}

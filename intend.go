@@ -3,7 +3,6 @@ package replication
 import (
 	"context"
 	"fmt"
-	"strconv"
 )
 
 // maxIntents is how many copies are written down at once, at most. A shard begins
@@ -66,11 +65,11 @@ func (i *intender) write(ctx context.Context) error {
 	if err := p.doubt.raise(ctx); err != nil {
 		return err
 	}
-	name := p.operation + "-" + strconv.FormatInt(p.operations.Add(1), 36) + ".json"
+	name := p.nextIntents()
 	if err := p.within.intents.write(ctx, name, i.intents); err != nil {
 		return err
 	}
-	i.keep.covers(name, i.held[len(i.held)-1].key)
+	i.keep.covers(intentBatch{name, i.held[len(i.held)-1].key, i.intents})
 	i.batch = min(2*i.batch, maxIntents)
 	return nil
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/objrepl/replication/backend"
@@ -54,13 +56,14 @@ type intents struct {
 
 	mu   sync.Mutex
 	open map[string][]intent // by key; guarded by mu
+	lost map[string]bool     // keys of which this pass lost an answer; guarded by mu
 	used bool                // there may be files; guarded by mu
 }
 
 // openIntents reads what earlier passes left, which they did only where they left
 // doubt as well.
 func openIntents(ctx context.Context, state *policyState, destination string, doubt bool) (*intents, error) {
-	i := &intents{state: state, destination: destination, open: map[string][]intent{}}
+	i := &intents{state: state, destination: destination, open: map[string][]intent{}, lost: map[string]bool{}}
 	if !doubt {
 		return i, nil
 	}
@@ -104,6 +107,32 @@ func (i *intents) any() bool {
 	return len(i.open) > 0
 }
 
+// lose keeps an intent of this pass whose outcome nobody knows.
+func (i *intents) lose(in intent) {
+	i.note(in)
+	i.mu.Lock()
+	i.lost[in.Key] = true
+	i.mu.Unlock()
+}
+
+// anyLost reports whether the outcome of any of these is not known.
+func (i *intents) anyLost(all []intent) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return slices.ContainsFunc(all, func(in intent) bool { return i.lost[in.Key] })
+}
+
+// settled drops what earlier passes meant to copy to a key, of which the ledger now
+// says what became: an intent that outlives that would claim what somebody else puts
+// there.
+func (i *intents) settled(key string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if !i.lost[key] {
+		delete(i.open, key)
+	}
+}
+
 // write makes intents durable under a name.
 func (i *intents) write(ctx context.Context, name string, all []intent) error {
 	raw, err := json.Marshal(intentsFile{intentsVersion, i.destination, all})
@@ -121,16 +150,30 @@ func (i *intents) remove(ctx context.Context, name string) error {
 	return i.state.remove(ctx, intentsDir+"/"+name)
 }
 
-// clear forgets all, after a pass that has seen every key through.
-func (i *intents) clear(ctx context.Context) error {
+// drop forgets all.
+func (i *intents) drop() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	clear(i.open)
+}
+
+// keep makes the files those of the intents that are still open, after a pass that
+// has seen every key through. next names files.
+func (i *intents) keep(ctx context.Context, next func() string) error {
 	i.mu.Lock()
 	used := i.used
+	rest := slices.Concat(slices.Collect(maps.Values(i.open))...)
 	i.mu.Unlock()
 	if !used {
 		return nil
 	}
 	objects, err := i.state.list(ctx, intentsDir+"/")
 	errs := []error{err}
+	for some := range slices.Chunk(rest, maxIntents) {
+		if err := i.write(ctx, next(), some); err != nil {
+			return err
+		}
+	}
 	for _, o := range objects {
 		errs = append(errs, i.state.remove(ctx, o.Key))
 	}
@@ -161,13 +204,19 @@ func (i *intents) meant(key string, source fingerprint) bool {
 	return slices.ContainsFunc(i.open[key], func(in intent) bool { return in.fingerprint() == source })
 }
 
-// settleDoubt ends the doubt and what intents there are, after a pass that has
-// seen every key through.
+// settleDoubt ends the doubt, after a pass that has seen every key through, or
+// leaves it together with the intents that the next pass has to know.
 func (p *pass) settleDoubt(ctx context.Context) error {
 	if !p.doubt.stays.Load() {
-		if err := p.within.intents.clear(ctx); err != nil {
-			return fmt.Errorf("forget copies that are settled: %w", err)
-		}
+		p.within.intents.drop()
+	}
+	if err := p.within.intents.keep(ctx, p.nextIntents); err != nil {
+		return fmt.Errorf("forget copies that are settled: %w", err)
 	}
 	return p.doubt.settle(ctx)
+}
+
+// nextIntents names a file of intents.
+func (p *pass) nextIntents() string {
+	return p.operation + "-" + strconv.FormatInt(p.operations.Add(1), 36) + ".json"
 }

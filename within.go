@@ -82,7 +82,7 @@ func (p *pass) copyInStore(ctx context.Context, d decision) outcome {
 		return err
 	})
 	if unsure {
-		p.within.intents.note(intentOf(to, d.source))
+		p.within.intents.lose(intentOf(to, d.source))
 	}
 	if err != nil && unsure && ctx.Err() == nil {
 		if there, ours := p.ownCopy(ctx, to, expect, fingerprintOf(d.source)); ours {

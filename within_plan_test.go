@@ -117,6 +117,10 @@ func TestIntentsFormatIsAsSpecified(t *testing.T) {
 	is, err := openIntents(t.Context(), state, f.Destination, true)
 	require.NoError(t, err)
 	require.Equal(t, map[string][]intent{"a": f.Copies[:1], "b": f.Copies[1:]}, is.open)
-	require.NoError(t, is.clear(t.Context()))
+	is.settled("a")
+	require.NoError(t, is.keep(t.Context(), func() string { return "rest.json" }))
+	require.Equal(t, []string{"rest.json"}, w.intentFiles())
+	is.drop()
+	require.NoError(t, is.keep(t.Context(), nil))
 	require.Empty(t, w.intentFiles())
 }
