@@ -2,9 +2,11 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"strings"
+	"sync"
 )
 
 // kernelLimit is the largest file that goes from one directory to another in one
@@ -35,6 +37,7 @@ type lent struct {
 	readCloser
 	fileLender
 	copied func() // after it was
+	once   sync.Once
 }
 
 // lend gives the file of a version to the destination's driver, where there is one.
@@ -46,11 +49,14 @@ func (s *sourceReader) lend(ctx context.Context, v *version, r io.ReadCloser) (i
 	}
 	done := func() { s.moved(int(v.object.Size)) }
 	quiet := &meteredReader{ctx: ctx, r: r, v: v, s: &sourceReader{moved: func(int) {}}}
-	return &lent{readCloser{quiet, r}, file, done}, true
+	return &lent{readCloser: readCloser{quiet, r}, fileLender: file, copied: done}, true
 }
 
-// Close counts what was copied.
-func (l *lent) Close() error {
-	l.copied()
-	return l.readCloser.Close()
+// Read counts the bytes when they have all been copied.
+func (l *lent) Read(p []byte) (int, error) {
+	n, err := l.readCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		l.once.Do(l.copied)
+	}
+	return n, err
 }

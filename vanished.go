@@ -13,6 +13,7 @@ import (
 type whereabouts struct {
 	Location string `json:"location,omitempty"`
 	Volume   string `json:"volume,omitempty"`
+	Whole    bool   `json:"whole,omitempty"` // it is the top of the volume
 }
 
 func (e *endpoint) whereabouts(ctx context.Context) (whereabouts, error) {
@@ -22,21 +23,38 @@ func (e *endpoint) whereabouts(ctx context.Context) (whereabouts, error) {
 		return at, nil
 	}
 	var err error
-	at.Volume, err = volumer.Volume(ctx)
+	at.Volume, at.Whole, err = volumer.Volume(ctx)
 	return at, e.wrap(err)
 }
 
 // mayMake returns where a destination is, and whether it may be made where it
 // does not exist: for a policy that has nothing there, and for one that had, if
 // the very volume that it was last seen on is there without it. Otherwise it may
-// be out of reach, say on a file system that is not mounted.
+// be out of reach, say on a file system that is not mounted. That is an error where
+// the directory which it is mounted on shows, empty, in its place.
 func mayMake(ctx context.Context, destination *endpoint, rows int64, lastSeen whereabouts) (whereabouts, bool, error) {
 	at, err := destination.whereabouts(ctx)
 	if err != nil {
 		return at, false, err
 	}
+	if rows > 0 && lastSeen.Whole && !at.Whole && at.Location == lastSeen.Location {
+		if err := destination.unmounted(ctx); err != nil {
+			return at, false, err
+		}
+	}
 	_, creates := backend.As[backend.Creator](destination.Backend)
 	return at, creates && (rows == 0 || at.Volume != "" && at == lastSeen), nil
+}
+
+// unmounted fails for a destination without objects, on which a file system was
+// mounted and is no more.
+func (e *endpoint) unmounted(ctx context.Context) error {
+	for page, err := range e.Backend.List(ctx, backend.ListOptions{}) {
+		if err != nil || len(page) > 0 {
+			return nil // whatever is wrong with it, the pass finds
+		}
+	}
+	return e.wrap(fmt.Errorf("%w: no file system is mounted on it any more, and it is empty; mount it, or put a file there if this directory is to be filled", backend.ErrUnavailable))
 }
 
 // prepare makes the destination where it does not exist and may be made.

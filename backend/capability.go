@@ -62,6 +62,7 @@ type Creator interface {
 type Volumer interface {
 	// Volume identifies the volume, such as a mounted file system, that the
 	// store is on or would be made on. It is empty where that cannot be told, and
-	// has no secrets in it.
-	Volume(ctx context.Context) (string, error)
+	// has no secrets in it. Whole says that the store is the top of the volume: a
+	// directory on which a file system is mounted.
+	Volume(ctx context.Context) (id string, whole bool, err error)
 }

@@ -22,10 +22,12 @@ var (
 // of the one copied to that read as well.
 type copier struct{ from, to *Store }
 
-// CopierFrom implements backend.CrossCopier.
+// CopierFrom implements backend.CrossCopier. A rewrite that gives an object a class
+// has to give it all its metadata as well, so that a store with one of its own has
+// objects written.
 func (s *Store) CopierFrom(source backend.Backend) backend.Copier {
 	from, ok := backend.As[*Store](source)
-	if !ok || from.service() != s.service() {
+	if !ok || from.service() != s.service() || s.class != "" {
 		return nil
 	}
 	return copier{from, s}

@@ -24,7 +24,7 @@ const pageSize = 1000
 func query(prefix string) *storage.Query {
 	q := &storage.Query{Prefix: prefix, Projection: storage.ProjectionNoACL}
 	// Fails for unknown names alone.
-	_ = q.SetAttrSelection([]string{"Name", "Size", "Generation", "Metageneration", "Updated", "StorageClass", "CRC32C"})
+	_ = q.SetAttrSelection([]string{"Name", "Size", "Generation", "Metageneration", "Updated", "StorageClass", "MD5"})
 	return q
 }
 

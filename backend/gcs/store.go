@@ -2,6 +2,7 @@ package gcs
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -151,8 +152,8 @@ func objectOf(a *storage.ObjectAttrs) backend.Object {
 	return backend.Object{
 		Key: a.Name, Size: a.Size, Tag: tagOf(a.Generation),
 		Stamp: strconv.FormatInt(a.Metageneration, 10), Modified: a.Updated, Class: a.StorageClass,
-		// Every object has one, unlike an MD5.
-		Checksum: strconv.FormatUint(uint64(a.CRC32C), 16),
+		// None of a composed object; its CRC-32C would be, but proves no equality.
+		Checksum: hex.EncodeToString(a.MD5),
 	}
 }
 

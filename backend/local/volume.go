@@ -18,37 +18,37 @@ var _ backend.Volumer = (*store)(nil)
 
 // Volume implements backend.Volumer: where the file system is mounted, what of
 // it, and which one it is. It is empty on systems that do not tell.
-func (s *store) Volume(ctx context.Context) (string, error) {
+func (s *store) Volume(ctx context.Context) (id string, whole bool, err error) {
 	if err := ctx.Err(); err != nil {
-		return "", s.fail("volume", "", err)
+		return "", false, s.fail("volume", "", err)
 	}
-	volume, err := volumeAt(s.path)
-	if err != nil {
-		return "", s.fail("volume", "", err)
+	if id, whole, err = volumeAt(s.path); err != nil {
+		return "", false, s.fail("volume", "", err)
 	}
-	return volume, nil
+	return id, whole, nil
 }
 
 // volumeAt asks for the nearest directory above path that exists.
-func volumeAt(path string) (string, error) {
+func volumeAt(path string) (id string, whole bool, err error) {
 	there, err := filepath.EvalSymlinks(path)
+	exists := err == nil
 	for errors.Is(err, fs.ErrNotExist) && path != filepath.Dir(path) {
 		if _, link := os.Lstat(path); link == nil {
-			return "", nil // it leads nowhere: nobody knows where it led
+			return "", false, nil // it leads nowhere: nobody knows where it led
 		}
 		path = filepath.Dir(path)
 		there, err = filepath.EvalSymlinks(path)
 	}
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
-	id, err := fileSystemID(there)
-	if err != nil || id == "" {
-		return "", err
+	system, err := fileSystemID(there)
+	if err != nil || system == "" {
+		return "", false, err
 	}
 	mounts, err := mountinfo.GetMounts(mountinfo.ParentsFilter(there))
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	var at *mountinfo.Info
 	for _, m := range mounts {
@@ -57,9 +57,9 @@ func volumeAt(path string) (string, error) {
 		}
 	}
 	if at == nil {
-		return "", nil
+		return "", false, nil
 	}
 	// A hash, since a source may be an address that is nobody's business.
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %s", at.Mountpoint, at.Root, at.FSType, at.Source, id))
-	return fmt.Sprintf("%x", sum[:12]), nil
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %s", at.Mountpoint, at.Root, at.FSType, at.Source, system))
+	return fmt.Sprintf("%x", sum[:12]), exists && at.Mountpoint == there, nil
 }

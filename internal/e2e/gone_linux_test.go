@@ -60,3 +60,27 @@ func TestADestinationThatIsNotMountedIsAnOutage(t *testing.T) {
 		})
 	}
 }
+
+// The directory that a file system was mounted on is there without it, and empty.
+func TestADestinationThatIsAMountPointWithoutItsFileSystemIsAnOutage(t *testing.T) {
+	source, at := files(t, 3), t.TempDir()
+	if err := unix.Mount("tmpfs", at, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skip("cannot mount: ", err)
+	}
+	r := replicator(t)
+	policy := upload("local", source, directory(at))
+	_, err := r.Sync(t.Context(), policy)
+	require.NoError(t, err)
+	require.NoError(t, unix.Unmount(at, unix.MNT_DETACH))
+	_, err = r.Sync(t.Context(), policy)
+	require.ErrorIs(t, err, backend.ErrUnavailable)
+	requireSays(t, err, nil, "destination", at, "no file system is mounted on it any more", "put a file there")
+	entries, err := os.ReadDir(at)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+
+	require.NoError(t, os.WriteFile(filepath.Join(at, "mine"), nil, 0o644))
+	res, err := r.Sync(t.Context(), policy)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, res.Synced)
+}

@@ -81,7 +81,8 @@ func (s *Store) checkAtRest(ctx context.Context, op, key string, answer http.Hea
 	if answer.Get(encryptionHeader) == "" {
 		res, f := s.send(ctx, &request{op: op, method: http.MethodHead, key: key})
 		if f != nil {
-			return s.settle(ctx, f)
+			// Of the HEAD, whatever it says, and not of what was written.
+			return s.refuse(op, key, fmt.Errorf("%w: the object was written, but the store does not say whether encrypted: %v", backend.ErrUnavailable, s.settle(ctx, f)))
 		}
 		s.discard(res)
 		answer = res.Header
