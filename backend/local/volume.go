@@ -44,11 +44,11 @@ func volumeAt(path string) (id string, whole bool, err error) {
 	}
 	system, err := fileSystemID(there)
 	if err != nil || system == "" {
-		return "", false, err
+		return "", false, nil
 	}
 	mounts, err := mountinfo.GetMounts(mountinfo.ParentsFilter(there))
-	if err != nil {
-		return "", false, err
+	if err != nil { // no /proc, say
+		return "", false, nil
 	}
 	var at *mountinfo.Info
 	for _, m := range mounts {
