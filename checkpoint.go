@@ -79,7 +79,9 @@ func (c *checkpointer) collect(ctx context.Context, d decision, out outcome) {
 	default:
 		return
 	}
-	c.pass.within.intents.settled(c.pass.destination.key(d.key))
+	if d.verdict != verdictClaim { // of which the deletion asks once more
+		c.pass.within.intents.settled(c.pass.destination.key(d.key))
+	}
 	if c.pending++; c.err == nil && (c.pending >= checkpointOutcomes || time.Since(c.last) >= checkpointTime) {
 		c.commit(ctx)
 	}
