@@ -60,7 +60,8 @@ func decodeName(name string) string {
 }
 
 // escaped reads an escape at the beginning of s. A digit is one only where the
-// name begins.
+// name begins, and an underscore only before what would read as one without it:
+// "_5f" alone is somebody's name.
 func escaped(s string, first bool) (byte, bool) {
 	if len(s) < 3 || s[0] != '_' {
 		return 0, false
@@ -70,7 +71,11 @@ func escaped(s string, first bool) (byte, bool) {
 		return 0, false
 	}
 	c := byte(high<<4 | low)
-	return c, c == '_' || special(c) || first && digit(c)
+	if c == '_' {
+		_, taken := escaped("_"+s[3:], first)
+		return c, taken
+	}
+	return c, special(c) || first && digit(c)
 }
 
 func letter(c byte) bool { return 'a' <= c && c <= 'z' }

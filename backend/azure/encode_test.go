@@ -22,6 +22,8 @@ func TestNamesOfMetadataComeBack(t *testing.T) {
 		"1st":            "_31st",
 		"_1st":           "_1st",
 		"x_ad":           "x_ad",
+		"_5f":            "_5f",
+		"a_5f2d":         "a_5f5f2d",
 		"MixedCase":      "mixedcase",
 	} {
 		got, err := encodeName(name)
