@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/azure"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 	"github.com/objrepl/replication/internal/testutil"
 )
 
@@ -18,8 +20,8 @@ import (
 func TestScopeAndTierGoWithPartsAndCopies(t *testing.T) {
 	server := testutil.SharedAzurite(t)
 	proxy := testutil.CountingProxy(t, server.Endpoint)
-	s := with(settings(server, server.NewContainer(t)), "endpoint", proxy.URL+"/"+server.AccessKey)
-	b := open(t, with(with(s, "encryptionScope", "vault"), "tier", "Cool"))
+	s := drivertest.With(settings(server, server.NewContainer(t)), "endpoint", proxy.URL+"/"+server.AccessKey)
+	b := drivertest.Open(t, azure.Driver, drivertest.With(drivertest.With(s, "encryptionScope", "vault"), "tier", "Cool"))
 	var mu sync.Mutex
 	scopes, tiers := map[string]string{}, map[string]string{}
 	proxy.Intercept(func(_ string, w http.ResponseWriter, r *http.Request, next http.Handler) {

@@ -21,6 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/azure"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 	"github.com/objrepl/replication/internal/testutil"
 )
 
@@ -29,7 +31,7 @@ import (
 func watched(t *testing.T) (backend.Backend, *testutil.Proxy, func() map[string]int) {
 	server := testutil.SharedAzurite(t)
 	proxy := testutil.CountingProxy(t, server.Endpoint)
-	s := with(settings(server, server.NewContainer(t)), "endpoint", proxy.URL+"/"+server.AccessKey)
+	s := drivertest.With(settings(server, server.NewContainer(t)), "endpoint", proxy.URL+"/"+server.AccessKey)
 	var mu sync.Mutex
 	counts := map[string]int{}
 	proxy.Intercept(func(_ string, w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -38,7 +40,7 @@ func watched(t *testing.T) (backend.Backend, *testutil.Proxy, func() map[string]
 		mu.Unlock()
 		next.ServeHTTP(w, r)
 	})
-	return open(t, s), proxy, func() map[string]int {
+	return drivertest.Open(t, azure.Driver, s), proxy, func() map[string]int {
 		mu.Lock()
 		defer mu.Unlock()
 		seen := counts
@@ -279,7 +281,7 @@ func TestASharedAccessSignatureSuffices(t *testing.T) {
 	signed, err := sdk(t, server, name).GetSASURL(all, time.Now().Add(time.Hour), nil)
 	require.NoError(t, err)
 	_, token, _ := strings.Cut(signed, "?")
-	b := open(t, backend.Settings{"containerName": name, "accountName": server.AccessKey, "endpoint": server.BlobEndpoint(), "sasToken": token})
+	b := drivertest.Open(t, azure.Driver, backend.Settings{"containerName": name, "accountName": server.AccessKey, "endpoint": server.BlobEndpoint(), "sasToken": token})
 	put(t, b, "a b/c", "abc", backend.PutOptions{If: backend.Condition{Absent: true}})
 	copier, _ := backend.As[backend.Copier](b)
 	_, err = copier.Copy(t.Context(), "a b/c", "copy", backend.CopyOptions{})
@@ -290,7 +292,7 @@ func TestASharedAccessSignatureSuffices(t *testing.T) {
 
 func TestWrongKeysAreRefusedAccess(t *testing.T) {
 	server := testutil.SharedAzurite(t)
-	b := open(t, with(settings(server, server.NewContainer(t)), "accountKey", "d3Jvbmc="))
+	b := drivertest.Open(t, azure.Driver, drivertest.With(settings(server, server.NewContainer(t)), "accountKey", "d3Jvbmc="))
 	_, err := b.Stat(t.Context(), "key")
 	require.ErrorIs(t, err, fs.ErrPermission)
 	require.ErrorContains(t, err, "accountKey")
@@ -334,7 +336,7 @@ func TestMetadataOfOtherProgramsIsRead(t *testing.T) {
 		Metadata: map[string]*string{"My_Name": to.Ptr("x"), "content_added": to.Ptr("y"), "mtime": to.Ptr("1700000000.5")},
 	})
 	require.NoError(t, err)
-	o, err := open(t, settings(server, name)).Stat(t.Context(), "key")
+	o, err := drivertest.Open(t, azure.Driver, settings(server, name)).Stat(t.Context(), "key")
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"my_name": "x", "content_added": "y"}, o.Metadata.User)
 	require.True(t, time.Unix(1700000000, 5e8).Equal(o.Metadata.ModTime))
@@ -346,7 +348,7 @@ func TestForeignBlocksOfAnotherLengthAreSaid(t *testing.T) {
 	other := sdk(t, server, name).NewBlockBlobClient("key")
 	_, err := other.StageBlock(t.Context(), base64.StdEncoding.EncodeToString([]byte("1")), streaming.NopCloser(strings.NewReader("x")), nil)
 	require.NoError(t, err)
-	b := open(t, settings(server, name))
+	b := drivertest.Open(t, azure.Driver, settings(server, name))
 	uploader, _ := backend.As[backend.PartUploader](b)
 	_, err = uploader.UploadParts(t.Context(), "key", backend.PartsOptions{PartSize: 10})
 	require.ErrorIs(t, err, errors.ErrUnsupported)

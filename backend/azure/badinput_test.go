@@ -14,13 +14,13 @@ import (
 
 	"github.com/objrepl/replication/backend"
 	"github.com/objrepl/replication/backend/azure"
-	"github.com/objrepl/replication/backend/internal/refused"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 	"github.com/objrepl/replication/internal/testutil"
 )
 
 func requireTold(t *testing.T, b backend.Backend, class error, hint string, secrets ...string) {
 	t.Helper()
-	refused.Told(t, everyError(t.Context(), b), azure.Driver, class, hint, secrets...)
+	drivertest.Refused(t, everyError(t.Context(), b), azure.Driver, class, hint, secrets...)
 }
 
 func TestAnExpiredSignatureIsTold(t *testing.T) {
@@ -31,20 +31,20 @@ func TestAnExpiredSignatureIsTold(t *testing.T) {
 		time.Now().Add(-time.Hour), &container.GetSASURLOptions{StartTime: &begin})
 	require.NoError(t, err)
 	_, token, _ := strings.Cut(signed, "?")
-	b := open(t, backend.Settings{"containerName": name, "accountName": server.AccessKey, "endpoint": server.BlobEndpoint(), "sasToken": token})
+	b := drivertest.Open(t, azure.Driver, backend.Settings{"containerName": name, "accountName": server.AccessKey, "endpoint": server.BlobEndpoint(), "sasToken": token})
 	_, signature, _ := strings.Cut(token, "sig=")
 	requireTold(t, b, fs.ErrPermission, "sasToken", signature)
 }
 
 func TestAWrongKeyIsTold(t *testing.T) {
 	server := testutil.SharedAzurite(t)
-	b := open(t, with(settings(server, server.NewContainer(t)), "accountKey", "d3Jvbmcga2V5"))
+	b := drivertest.Open(t, azure.Driver, drivertest.With(settings(server, server.NewContainer(t)), "accountKey", "d3Jvbmcga2V5"))
 	requireTold(t, b, fs.ErrPermission, "accountKey", "d3Jvbmcga2V5")
 }
 
 func TestAMissingContainerIsTold(t *testing.T) {
 	server := testutil.SharedAzurite(t)
-	b := open(t, with(settings(server, server.NewContainer(t)), "containerName", "test-not-there"))
+	b := drivertest.Open(t, azure.Driver, drivertest.With(settings(server, server.NewContainer(t)), "containerName", "test-not-there"))
 	requireTold(t, b, backend.ErrStoreNotFound, "check containerName")
 }
 

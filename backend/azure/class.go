@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/answer"
 )
 
 var (
@@ -25,6 +24,7 @@ var (
 )
 
 const (
+	hintEndpoint  = "check endpoint and accountName"
 	hintContainer = "check containerName and accountName"
 	hintAccess    = "check accountKey, sasToken and its expiry, or the identity's roles (Storage Blob Data Contributor), and the clock"
 	hintClock     = "the clock of this machine is wrong: the service takes no request that is more than 15 minutes off"
@@ -96,18 +96,19 @@ func classify(code string, status int) (hint string, class error) {
 		return hintScope, fs.ErrPermission
 	case strings.HasPrefix(code, "Lease"):
 		return hintLease, fs.ErrPermission
-	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return hintAccess, fs.ErrPermission
-	case status == http.StatusTooManyRequests:
-		return "", backend.ErrThrottled
-	case status == http.StatusPreconditionFailed && code == "":
-		return "", backend.ErrPrecondition
-	case status == http.StatusRequestEntityTooLarge:
-		return "", backend.ErrTooLarge
-	case status == http.StatusNotFound, status == http.StatusRequestTimeout, status >= 500, status/100 == 3:
-		return "check endpoint and accountName", backend.ErrUnavailable
+	case status == http.StatusNotFound, status/100 == 3:
+		return hintEndpoint, backend.ErrUnavailable
+	case code != "" && (status == http.StatusConflict || status == http.StatusPreconditionFailed):
+		// One of many reasons, and few of them are a condition or pass by themselves.
+		return "", nil
 	}
-	return "", nil
+	switch class = answer.Class(status); class {
+	case fs.ErrPermission:
+		hint = hintAccess
+	case backend.ErrUnavailable:
+		hint = hintEndpoint
+	}
+	return hint, class
 }
 
 // failed is the one place where errors of the SDK become the driver's. If ctx
@@ -115,30 +116,24 @@ func classify(code string, status int) (hint string, class error) {
 // like.
 func failed(ctx context.Context, op, key string, err error) error {
 	e := &backend.Error{Op: op, Backend: driverName, Key: key}
-	var answer *azcore.ResponseError
+	var refusal *azcore.ResponseError
 	var credentials *credentialsError
 	switch {
-	case errors.As(err, &answer):
-		hint, class := classify(answer.ErrorCode, answer.StatusCode)
-		said := read(answer)
-		e.Hint, e.Err = cmp.Or(said.hint(), hint), withClass(class, words(answer, said.Message))
-		if answer.RawResponse != nil {
-			e.RetryAfter = retryAfter(answer.RawResponse.Header, time.Now())
+	case errors.As(err, &refusal):
+		hint, class := classify(refusal.ErrorCode, refusal.StatusCode)
+		said := read(refusal)
+		e.Hint, e.Err = cmp.Or(said.hint(), hint), answer.Failure(class, words(refusal, said.Message))
+		if refusal.RawResponse != nil {
+			e.RetryAfter = answer.RetryAfter(refusal.RawResponse.Header, time.Now())
 		}
 	case ctx.Err() != nil:
 		e.Err = ctx.Err()
 	case errors.As(err, &credentials):
-		e.Err, e.Hint = withClass(fs.ErrPermission, "no credentials: "+credentials.text), "set accountKey or sasToken, or sign in"
+		e.Err, e.Hint = answer.Failure(fs.ErrPermission, "no credentials: "+credentials.text), "set accountKey or sasToken, or sign in"
 	case errors.Is(err, fs.ErrClosed):
 		e.Err = err
 	default:
-		// Never the original error: a dial that times out in the net package
-		// claims to be context.DeadlineExceeded, which would make it final.
-		var u *url.Error
-		if errors.As(err, &u) {
-			err = u.Err
-		}
-		e.Err, e.Hint = withClass(backend.ErrUnavailable, oneLine(err.Error())), "check endpoint, accountName and the network"
+		e.Err, e.Hint = answer.Unanswered(err), "check endpoint, accountName and the network"
 	}
 	return e
 }
@@ -165,13 +160,6 @@ func unmet(c backend.Condition, err error) error {
 	return err
 }
 
-func withClass(class error, text string) error {
-	if class == nil {
-		return errors.New(text)
-	}
-	return fmt.Errorf("%w: %s", class, text)
-}
-
 // A saying is what the body of a refusal says.
 type saying struct {
 	XMLName xml.Name `xml:"Error"`
@@ -180,11 +168,11 @@ type saying struct {
 	Detail string `xml:"AuthenticationErrorDetail"`
 }
 
-func read(answer *azcore.ResponseError) (s saying) {
-	if answer.RawResponse == nil {
+func read(refusal *azcore.ResponseError) (s saying) {
+	if refusal.RawResponse == nil {
 		return s
 	}
-	if data, err := runtime.Payload(answer.RawResponse); err != nil || xml.Unmarshal(data, &s) != nil {
+	if data, err := runtime.Payload(refusal.RawResponse); err != nil || xml.Unmarshal(data, &s) != nil {
 		return saying{}
 	}
 	return s
@@ -204,38 +192,18 @@ func (s saying) hint() string {
 
 // words puts what the service said on one line, without the request, whose URL
 // may carry a signature.
-func words(answer *azcore.ResponseError, message string) string {
-	details := []string{fmt.Sprintf("HTTP %d", answer.StatusCode)}
-	if answer.ErrorCode != "" {
-		details = append([]string{answer.ErrorCode}, details...)
+func words(refusal *azcore.ResponseError, message string) string {
+	details := []string{fmt.Sprintf("HTTP %d", refusal.StatusCode)}
+	if refusal.ErrorCode != "" {
+		details = append([]string{refusal.ErrorCode}, details...)
 	}
-	if res := answer.RawResponse; res != nil {
+	if res := refusal.RawResponse; res != nil {
 		if id := res.Header.Get("X-Ms-Request-Id"); id != "" && len(id) < 100 {
 			details = append(details, "request "+id)
 		}
 	}
 	// The lines that follow the first name the request and the time again.
 	message, _, _ = strings.Cut(message, "\n")
-	if message == "" {
-		message = http.StatusText(answer.StatusCode)
-	}
-	return fmt.Sprintf("%s (%s)", strings.TrimRight(oneLine(message), ". "), strings.Join(details, ", "))
-}
-
-// oneLine bounds what is repeated of a message.
-func oneLine(text string) string {
-	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }), " ")
-	return strings.ToValidUTF8(text[:min(len(text), 300)], "")
-}
-
-// retryAfter reads a Retry-After header, in seconds or as a date.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	value := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil {
-		return time.Duration(min(max(seconds, 0), 24*3600)) * time.Second
-	}
-	if t, err := http.ParseTime(value); err == nil {
-		return max(t.Sub(now), 0)
-	}
-	return 0
+	message = cmp.Or(answer.Line(message), http.StatusText(refusal.StatusCode))
+	return fmt.Sprintf("%s (%s)", message, strings.Join(details, ", "))
 }

@@ -1,9 +1,6 @@
 package azure_test
 
 import (
-	"context"
-	"maps"
-	"net"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -11,6 +8,7 @@ import (
 	"github.com/objrepl/replication/backend"
 	"github.com/objrepl/replication/backend/azure"
 	"github.com/objrepl/replication/backend/backendtest"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 	"github.com/objrepl/replication/internal/testutil"
 )
 
@@ -21,12 +19,12 @@ func TestMain(m *testing.M) {
 func TestKeepsTheContractOnAzurite(t *testing.T) {
 	server := testutil.SharedAzurite(t)
 	s := settings(server, server.NewContainer(t))
-	backendtest.Test(t, opener(s), backendtest.Options{
+	backendtest.Test(t, drivertest.Opener(azure.Driver, s), backendtest.Options{
 		LargeSize:   17<<20 + 7, // three blocks
-		Other:       opener(settings(server, server.NewContainer(t))),
+		Other:       drivertest.Opener(azure.Driver, settings(server, server.NewContainer(t))),
 		Expect:      quirks,
-		Missing:     opener(with(s, "containerName", "test-no-such-container")),
-		Unreachable: opener(with(s, "endpoint", "http://"+closedPort(t)+"/account")),
+		Missing:     drivertest.Opener(azure.Driver, drivertest.With(s, "containerName", "test-no-such-container")),
+		Unreachable: drivertest.Opener(azure.Driver, drivertest.With(s, "endpoint", "http://"+drivertest.ClosedPort(t)+"/account")),
 	})
 }
 
@@ -39,43 +37,9 @@ var quirks = []backendtest.Deviation{
 	},
 }
 
-func opener(s backend.Settings) backendtest.Opener {
-	return func(ctx context.Context) (backend.Backend, error) { return azure.Driver.Open(ctx, s) }
-}
-
 func settings(server *testutil.Server, container string) backend.Settings {
 	return backend.Settings{
 		"containerName": container, "endpoint": server.BlobEndpoint(),
 		"accountName": server.AccessKey, "accountKey": server.SecretKey,
 	}
-}
-
-func with(s backend.Settings, name, value string) backend.Settings {
-	s = maps.Clone(s)
-	s[name] = value
-	return s
-}
-
-// closedPort returns an address that nobody listens at.
-func closedPort(tb testing.TB) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
-func open(tb testing.TB, s backend.Settings) backend.Backend {
-	tb.Helper()
-	b, err := azure.Driver.Open(tb.Context(), s)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
-	return b
 }

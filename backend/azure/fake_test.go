@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/azure"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 )
 
 const fakeKey = "dmVyeSBzZWNyZXQgaW5kZWVk"
@@ -43,7 +45,7 @@ func newFake(t *testing.T, extra ...string) *fake {
 	for i := 0; i < len(extra); i += 2 {
 		s[extra[i]] = extra[i+1]
 	}
-	f.Backend = open(t, s)
+	f.Backend = drivertest.Open(t, azure.Driver, s)
 	return f
 }
 

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/answer"
 	"github.com/objrepl/replication/backend/internal/pool"
 )
 
@@ -79,7 +80,7 @@ func (s *Store) connect(settings backend.Settings, place *url.URL) (err error) {
 		ClientOptions: policy.ClientOptions{Transport: s.pool},
 	})
 	if err != nil {
-		return fmt.Errorf("the default identity: %s", oneLine(err.Error()))
+		return fmt.Errorf("the default identity: %s", answer.Text(err))
 	}
 	credential := identity{chain}
 	s.source = credential.source
@@ -102,7 +103,7 @@ func (i identity) GetToken(ctx context.Context, options policy.TokenRequestOptio
 	case ctx.Err() != nil:
 		return token, ctx.Err()
 	}
-	return token, &credentialsError{oneLine(err.Error())}
+	return token, &credentialsError{answer.Text(err)}
 }
 
 // credentialsError is why there is no token. Nothing was sent then. It keeps

@@ -10,6 +10,7 @@ import (
 	"io"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/answer"
 	"github.com/objrepl/replication/backend/internal/pool"
 )
 
@@ -79,7 +80,7 @@ func (r *reader) broken(err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: %w", backend.ErrUnavailable, io.ErrUnexpectedEOF)
 	}
-	return fmt.Errorf("%w: %s", backend.ErrUnavailable, oneLine(err.Error()))
+	return answer.Unanswered(err)
 }
 
 func (r *reader) Close() error {

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/azure"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 	"github.com/objrepl/replication/internal/testutil"
 )
 
@@ -54,7 +56,7 @@ func TestNoVersionOfAnObjectIsPurged(t *testing.T) {
 func TestAnObjectWithSnapshotsIsNotDeleted(t *testing.T) {
 	server := testutil.SharedAzurite(t)
 	name := server.NewContainer(t)
-	b := open(t, settings(server, name))
+	b := drivertest.Open(t, azure.Driver, settings(server, name))
 	put(t, b, "key", "abc", backend.PutOptions{})
 	snapshot, err := sdk(t, server, name).NewBlockBlobClient("key").CreateSnapshot(t.Context(), nil)
 	require.NoError(t, err)

@@ -23,12 +23,12 @@ import (
 
 	"github.com/objrepl/replication/backend"
 	"github.com/objrepl/replication/backend/gcs"
-	"github.com/objrepl/replication/backend/internal/refused"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 )
 
 func requireTold(t *testing.T, b backend.Backend, class error, hint string, secrets ...string) {
 	t.Helper()
-	refused.Told(t, everyError(t.Context(), b), gcs.Driver, class, hint, secrets...)
+	drivertest.Refused(t, everyError(t.Context(), b), gcs.Driver, class, hint, secrets...)
 }
 
 // serviceAccount is a key in the form of a file, and its private part.
@@ -75,7 +75,7 @@ func tokenServer(t *testing.T, now time.Time, reason string) *httptest.Server {
 func TestAWrongKeyIsTold(t *testing.T) {
 	tokens := tokenServer(t, time.Now(), "Invalid JWT Signature.")
 	file, private := serviceAccount(t, tokens.URL)
-	b := opened(t, backend.Settings{"bucket": "bucket", "endpoint": tokens.URL, "credentialsFile": file})
+	b := drivertest.Open(t, gcs.Driver, backend.Settings{"bucket": "bucket", "endpoint": tokens.URL, "credentialsFile": file})
 	requireTold(t, b, fs.ErrPermission, "check credentialsFile", private[100:140])
 	for _, err := range everyError(t.Context(), b) {
 		require.ErrorContains(t, err, "Invalid JWT Signature")
@@ -109,7 +109,7 @@ func TestExpiredCredentialsAreTold(t *testing.T) {
 
 	tokens := tokenServer(t, time.Now(), "Token has been expired or revoked.")
 	file, _ := serviceAccount(t, tokens.URL)
-	b = opened(t, backend.Settings{"bucket": "bucket", "endpoint": tokens.URL, "credentialsFile": file})
+	b = drivertest.Open(t, gcs.Driver, backend.Settings{"bucket": "bucket", "endpoint": tokens.URL, "credentialsFile": file})
 	requireTold(t, b, fs.ErrPermission, "check credentialsFile")
 	_, err := b.Stat(t.Context(), "key")
 	require.ErrorContains(t, err, "Token has been expired or revoked")
@@ -150,7 +150,7 @@ func TestAMissingBucketIsTold(t *testing.T) {
 }
 
 func TestAServerThatIsNotThereIsTold(t *testing.T) {
-	b := opened(t, backend.Settings{"bucket": "bucket", "endpoint": "http://" + closedPort(t)})
+	b := drivertest.Open(t, gcs.Driver, backend.Settings{"bucket": "bucket", "endpoint": "http://" + drivertest.ClosedPort(t)})
 	for op, err := range everyError(t.Context(), b) {
 		require.ErrorIs(t, err, backend.ErrUnavailable, op)
 		require.ErrorContains(t, err, "check the network and, if it is set, endpoint", op)

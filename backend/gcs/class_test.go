@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/gcs"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 	"github.com/objrepl/replication/internal/testutil"
 )
 
@@ -15,7 +17,7 @@ import (
 func TestPartsHaveTheClassOfTheWhole(t *testing.T) {
 	server := testutil.SharedFakeGCS(t)
 	rec := record(t, server)
-	b := opened(t, backend.Settings{"bucket": server.NewGCSBucket(t), "endpoint": rec.url})
+	b := drivertest.Open(t, gcs.Driver, backend.Settings{"bucket": server.NewGCSBucket(t), "endpoint": rec.url})
 	u, err := b.(backend.PartUploader).UploadParts(t.Context(), "whole", backend.PartsOptions{PartSize: 4, Class: "STANDARD"})
 	require.NoError(t, err)
 	var parts []backend.Part
@@ -40,7 +42,7 @@ func TestPartsHaveTheClassOfTheWhole(t *testing.T) {
 func TestNoPartsInColdClasses(t *testing.T) {
 	server := testutil.SharedFakeGCS(t)
 	settings := backend.Settings{"bucket": server.NewGCSBucket(t), "endpoint": server.Endpoint, "storageClass": "COLDLINE"}
-	b := opened(t, settings)
+	b := drivertest.Open(t, gcs.Driver, settings)
 	for _, class := range []string{"", "ARCHIVE"} {
 		_, err := b.(backend.PartUploader).UploadParts(t.Context(), "x", backend.PartsOptions{PartSize: 4, Class: class})
 		require.ErrorIs(t, err, errors.ErrUnsupported, class)

@@ -1,9 +1,6 @@
 package gcs_test
 
 import (
-	"context"
-	"maps"
-	"net"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -11,6 +8,7 @@ import (
 	"github.com/objrepl/replication/backend"
 	"github.com/objrepl/replication/backend/backendtest"
 	"github.com/objrepl/replication/backend/gcs"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 	"github.com/objrepl/replication/internal/testutil"
 )
 
@@ -40,46 +38,11 @@ const (
 func TestKeepsTheContractOnFakeGCS(t *testing.T) {
 	server := testutil.SharedFakeGCS(t)
 	settings := backend.Settings{"bucket": server.NewGCSBucket(t), "endpoint": server.Endpoint}
-	backendtest.Test(t, opener(settings), backendtest.Options{
+	backendtest.Test(t, drivertest.Opener(gcs.Driver, settings), backendtest.Options{
 		LargeSize:   17<<20 + 7, // three chunks
-		Missing:     opener(with(settings, "bucket", "test-no-such-bucket")),
-		Unreachable: opener(with(settings, "endpoint", "http://"+closedPort(t))),
-		Other:       opener(with(settings, "bucket", server.NewGCSBucket(t))),
+		Missing:     drivertest.Opener(gcs.Driver, drivertest.With(settings, "bucket", "test-no-such-bucket")),
+		Unreachable: drivertest.Opener(gcs.Driver, drivertest.With(settings, "endpoint", "http://"+drivertest.ClosedPort(t))),
+		Other:       drivertest.Opener(gcs.Driver, drivertest.With(settings, "bucket", server.NewGCSBucket(t))),
 		Expect:      quirks,
 	})
-}
-
-func opener(s backend.Settings) backendtest.Opener {
-	return func(ctx context.Context) (backend.Backend, error) { return gcs.Driver.Open(ctx, s) }
-}
-
-// with returns settings of which one is changed.
-func with(s backend.Settings, name, value string) backend.Settings {
-	s = maps.Clone(s)
-	s[name] = value
-	return s
-}
-
-// closedPort returns an address that nobody listens at.
-func closedPort(tb testing.TB) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
-// opened returns an open store that is closed with the test.
-func opened(tb testing.TB, s backend.Settings) backend.Backend {
-	b, err := gcs.Driver.Open(tb.Context(), s)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
-	return b
 }

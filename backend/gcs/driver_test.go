@@ -21,6 +21,7 @@ import (
 
 	"github.com/objrepl/replication/backend"
 	"github.com/objrepl/replication/backend/gcs"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 )
 
 func TestFaultySettingsAreNamed(t *testing.T) {
@@ -42,7 +43,7 @@ func TestBucketsHaveOneLocation(t *testing.T) {
 		"https://storage.googleapis.com": "gs://data",
 		"storage.googleapis.com":         "gs://data",
 	} {
-		b := opened(t, backend.Settings{"bucket": "data", "endpoint": endpoint})
+		b := drivertest.Open(t, gcs.Driver, backend.Settings{"bucket": "data", "endpoint": endpoint})
 		require.Equal(t, want, b.Properties().Location)
 		require.Equal(t, want, fmt.Sprintf("%v", b))
 		require.True(t, b.Properties().Varies, "whose server it is, nobody knows")
@@ -83,16 +84,16 @@ func TestCredentialsComeFromTheFile(t *testing.T) {
 	settings := backend.Settings{"bucket": "data", "endpoint": store.URL}
 	for _, value := range []string{file, secret} {
 		status.Store(200)
-		_, err := opened(t, with(settings, "credentialsFile", value)).Stat(t.Context(), "key")
+		_, err := drivertest.Open(t, gcs.Driver, drivertest.With(settings, "credentialsFile", value)).Stat(t.Context(), "key")
 		require.NoError(t, err)
 		require.Equal(t, "Bearer token-1", authorization.Load())
 
 		status.Store(400)
-		_, err = opened(t, with(settings, "credentialsFile", value)).Stat(t.Context(), "key")
+		_, err = drivertest.Open(t, gcs.Driver, drivertest.With(settings, "credentialsFile", value)).Stat(t.Context(), "key")
 		require.ErrorIs(t, err, fs.ErrPermission)
 		require.ErrorContains(t, err, "credentialsFile")
 	}
-	_, err := opened(t, settings).Stat(t.Context(), "key")
+	_, err := drivertest.Open(t, gcs.Driver, settings).Stat(t.Context(), "key")
 	require.NoError(t, err)
 	require.Empty(t, authorization.Load(), "an emulator gets none")
 }
@@ -125,7 +126,7 @@ func TestURLsOfUploadsAreNotShown(t *testing.T) {
 	}))
 	defer server.Close()
 	address = server.URL
-	b := opened(t, backend.Settings{"bucket": "b", "endpoint": server.URL})
+	b := drivertest.Open(t, gcs.Driver, backend.Settings{"bucket": "b", "endpoint": server.URL})
 	_, err := b.Put(t.Context(), "key", backend.Bytes(make([]byte, 9<<20)), backend.PutOptions{})
 	require.ErrorIs(t, err, backend.ErrUnavailable)
 	require.NotContains(t, err.Error(), "verySecret")

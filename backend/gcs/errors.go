@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +18,7 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/answer"
 )
 
 const (
@@ -29,7 +30,6 @@ const (
 	hintBucket      = "check bucket"
 	hintNetwork     = "check the network and, if it is set, endpoint"
 	hintToken       = "check credentialsFile and the clock of this machine"
-	maxMessage      = 300
 	maxWord         = 40
 )
 
@@ -49,19 +49,16 @@ func (s *Store) fail(ctx context.Context, op, key string, err error) error {
 		return err
 	}
 	e := &backend.Error{Op: op, Backend: driverName, Key: key}
-	var answer *googleapi.Error
+	var refused *googleapi.Error
 	var token *auth.Error
 	var machine *tokenError
 	switch {
 	case ctx.Err() != nil:
 		e.Err = ctx.Err()
-	case errors.As(err, &answer):
-		hint, class := classify(answer)
-		e.Hint, e.RetryAfter = hint, retryAfter(answer.Header)
-		e.Err = errors.New(words(answer))
-		if class != nil {
-			e.Err = fmt.Errorf("%w: %s", class, words(answer))
-		}
+	case errors.As(err, &refused):
+		hint, class := classify(refused)
+		e.Hint, e.RetryAfter = hint, answer.RetryAfter(refused.Header, time.Now())
+		e.Err = answer.Failure(class, words(refused))
 	case errors.As(err, &machine):
 		e.Err, e.Hint = machine.err, hintCredentials
 	case errors.As(err, &token):
@@ -77,7 +74,7 @@ func (s *Store) fail(ctx context.Context, op, key string, err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		e.Err = fmt.Errorf("%w: %w", backend.ErrUnavailable, io.ErrUnexpectedEOF)
 	case ofConnection(err):
-		e.Err, e.Hint = fmt.Errorf("%w: %s", backend.ErrUnavailable, plain(err)), hintNetwork
+		e.Err, e.Hint = answer.Unanswered(err), hintNetwork
 	default:
 		e.Err = err
 	}
@@ -102,7 +99,10 @@ func refusal(body []byte) string {
 		}
 		text += " " + word
 	}
-	return ":" + strings.TrimSuffix(text[:min(len(text), maxMessage)], ":")
+	if text = answer.Line(text); text == "" {
+		return ""
+	}
+	return ": " + text
 }
 
 // classify returns what an answer means, nil where nobody can say
@@ -125,66 +125,38 @@ func classify(e *googleapi.Error) (hint string, class error) {
 	if strings.HasPrefix(reason, "cloudKms") {
 		return hintKMS, fs.ErrPermission // bad, disabled, absent, of another location
 	}
+	class = answer.Class(e.Code)
 	switch e.Code {
 	case http.StatusUnauthorized:
-		return hintCredentials, fs.ErrPermission
+		hint = hintCredentials
 	case http.StatusForbidden:
+		hint = hintPermission
 		if strings.Contains(e.Message, "KMS") {
-			return hintKMS, fs.ErrPermission
+			hint = hintKMS
 		}
-		return hintPermission, fs.ErrPermission
 	case http.StatusProxyAuthRequired:
-		return "the proxy wants credentials", fs.ErrPermission
+		hint = "the proxy wants credentials"
 	case http.StatusNotFound:
 		if strings.HasPrefix(e.Message, bucketMissing) {
 			return hintBucket, backend.ErrStoreNotFound
 		}
 		return "", fs.ErrNotExist
-	case http.StatusPreconditionFailed:
-		return "", backend.ErrPrecondition
-	case http.StatusRequestEntityTooLarge:
-		return "", backend.ErrTooLarge
-	case http.StatusTooManyRequests:
-		return "", backend.ErrThrottled
-	case http.StatusNotImplemented, http.StatusMethodNotAllowed:
-		return "", errors.ErrUnsupported
-	case http.StatusInsufficientStorage:
-		return "", backend.ErrNoSpace
-	case http.StatusRequestTimeout, http.StatusConflict, http.StatusGone:
+	case http.StatusGone:
 		return "", backend.ErrUnavailable
 	case http.StatusBadRequest:
 		switch {
 		case strings.Contains(e.Message, "CRC32C"), strings.Contains(e.Message, "MD5"):
 			return "", backend.ErrChecksum
 		case strings.Contains(e.Message, "KMS"):
-			return hintKMS, nil
+			hint = hintKMS
 		}
 	}
-	if e.Code >= 500 {
-		return "", backend.ErrUnavailable
-	}
-	return "", nil
+	return hint, class
 }
 
-// words are the status and what the store said beside it, on one line.
+// words are what the store said, on one line.
 func words(e *googleapi.Error) string {
-	text := strings.Join(strings.Fields(strings.ToValidUTF8(e.Message, "?")), " ")
-	if len(text) > maxMessage {
-		text = strings.ToValidUTF8(text[:maxMessage], "") + "..."
-	}
-	return strings.TrimSuffix(fmt.Sprintf("status %d: %s", e.Code, text), ": ")
-}
-
-// retryAfter reads how long a store asks to be left alone: seconds or a date.
-func retryAfter(h http.Header) time.Duration {
-	value := h.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(time.Until(at), 0)
-	}
-	return 0
+	return fmt.Sprintf("%s (HTTP %d)", cmp.Or(answer.Line(e.Message), http.StatusText(e.Code)), e.Code)
 }
 
 // classed tells errors that say already what they come to.
@@ -203,14 +175,4 @@ func ofConnection(err error) bool {
 	)
 	return errors.As(err, &at) || errors.As(err, &network) || errors.As(err, &syntax) || errors.As(err, &kind) ||
 		errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed)
-}
-
-// plain is the text of an error without the URL of the request: that of an
-// upload is enough to write to it.
-func plain(err error) string {
-	var at *url.Error
-	if errors.As(err, &at) {
-		err = at.Err
-	}
-	return strings.ToValidUTF8(err.Error(), "?")
 }

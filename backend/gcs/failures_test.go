@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/gcs"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 )
 
 // answering opens a store whose every answer is the handler's.
@@ -28,7 +30,7 @@ func answering(tb testing.TB, h http.HandlerFunc, more ...string) backend.Backen
 	for i := 0; i < len(more); i += 2 {
 		settings[more[i]] = more[i+1]
 	}
-	return opened(tb, settings)
+	return drivertest.Open(tb, gcs.Driver, settings)
 }
 
 func get(tb testing.TB, url string) string {

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/api/iterator"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/answer"
 )
 
 // pageSize is what the store gives at most
@@ -90,9 +91,9 @@ func (s *Store) entries(ctx context.Context, q *storage.Query) iter.Seq2[[]*stor
 
 // listError makes any 404 to a listing what it is: a missing bucket.
 func listError(err error) error {
-	var answer *googleapi.Error
-	if errors.As(err, &answer) && answer.Code == http.StatusNotFound {
-		return fmt.Errorf("%w: %s", backend.ErrStoreNotFound, words(answer))
+	var refused *googleapi.Error
+	if errors.As(err, &refused) && refused.Code == http.StatusNotFound {
+		return answer.Failure(backend.ErrStoreNotFound, words(refused))
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"cloud.google.com/go/auth"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/answer"
 )
 
 // tokenTimeout bounds the wait for a token of a cloud machine. Where there is
@@ -40,7 +41,7 @@ func (p *machineToken) Token(ctx context.Context) (*auth.Token, error) {
 		class = fs.ErrPermission
 	}
 	// The text alone: a timeout here is not that of the caller.
-	return nil, &tokenError{fmt.Errorf("%w: no credentials: the machine's metadata server gives none: %s", class, plain(err))}
+	return nil, &tokenError{fmt.Errorf("%w: no credentials: the machine's metadata server gives none: %s", class, answer.Text(err))}
 }
 
 // A tokenError is why there is no token. Nothing was sent to the store.

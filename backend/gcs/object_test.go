@@ -13,12 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/gcs"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 	"github.com/objrepl/replication/internal/testutil"
 )
 
 func fresh(t *testing.T) backend.Backend {
 	server := testutil.SharedFakeGCS(t)
-	return opened(t, backend.Settings{"bucket": server.NewGCSBucket(t), "endpoint": server.Endpoint})
+	return drivertest.Open(t, gcs.Driver, backend.Settings{"bucket": server.NewGCSBucket(t), "endpoint": server.Endpoint})
 }
 
 func TestGzipIsReadAsItIsStored(t *testing.T) {
@@ -91,7 +93,7 @@ func TestVersionedBucketsKeepObjectsAndNothingTemporary(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
 	require.Equal(t, http.StatusOK, res.StatusCode)
-	b := opened(t, backend.Settings{"bucket": bucket, "endpoint": server.Endpoint})
+	b := drivertest.Open(t, gcs.Driver, backend.Settings{"bucket": bucket, "endpoint": server.Endpoint})
 	o := put(t, b, "key", "1")
 	require.NoError(t, b.Delete(t.Context(), "key", backend.DeleteOptions{IfMatch: o.Tag}))
 	_, err = b.Stat(t.Context(), "key")
@@ -109,6 +111,6 @@ func TestVersionedBucketsKeepObjectsAndNothingTemporary(t *testing.T) {
 }
 
 func TestTheEnvironmentLeadsToNoOtherStore(t *testing.T) {
-	t.Setenv("STORAGE_EMULATOR_HOST", closedPort(t))
+	t.Setenv("STORAGE_EMULATOR_HOST", drivertest.ClosedPort(t))
 	put(t, fresh(t), "key", "1")
 }

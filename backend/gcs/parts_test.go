@@ -12,6 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/gcs"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 	"github.com/objrepl/replication/internal/testutil"
 )
 
@@ -27,7 +29,7 @@ func hidden(t *testing.T, server *testutil.Server, bucket string) int {
 func TestManyPartsAreComposedInLevels(t *testing.T) {
 	server := testutil.SharedFakeGCS(t)
 	bucket := server.NewGCSBucket(t)
-	b := opened(t, backend.Settings{"bucket": bucket, "endpoint": server.Endpoint})
+	b := drivertest.Open(t, gcs.Driver, backend.Settings{"bucket": bucket, "endpoint": server.Endpoint})
 	ctx := t.Context()
 	m := backend.Metadata{ContentType: "text/x", CacheControl: "no-cache", ModTime: time.Unix(1_700_000_000, 5), User: map[string]string{"a": "Grüße\n"}}
 	u, err := b.(backend.PartUploader).UploadParts(ctx, "dir/whole", backend.PartsOptions{PartSize: 8, Metadata: m})
@@ -72,7 +74,7 @@ func TestManyPartsAreComposedInLevels(t *testing.T) {
 func TestSweepRemovesWholeUploadsThatAreOld(t *testing.T) {
 	server := testutil.SharedFakeGCS(t)
 	bucket := server.NewGCSBucket(t)
-	b := opened(t, backend.Settings{"bucket": bucket, "endpoint": server.Endpoint})
+	b := drivertest.Open(t, gcs.Driver, backend.Settings{"bucket": bucket, "endpoint": server.Endpoint})
 	ctx := t.Context()
 	put(t, b, "kept", "1")
 	for _, key := range []string{"a", "b"} {
@@ -97,7 +99,7 @@ func TestSweepRemovesWholeUploadsThatAreOld(t *testing.T) {
 // An id comes from a journal; one that was tampered with names nothing else.
 func TestIDsOfUploadsNameNothingElse(t *testing.T) {
 	server := testutil.SharedFakeGCS(t)
-	b := opened(t, backend.Settings{"bucket": server.NewGCSBucket(t), "endpoint": server.Endpoint})
+	b := drivertest.Open(t, gcs.Driver, backend.Settings{"bucket": server.NewGCSBucket(t), "endpoint": server.Endpoint})
 	put(t, b, "kept", "1")
 	for _, id := range []string{"..", "../../kept", strings.Repeat("a", 25) + "/"} {
 		u, err := b.(backend.PartUploader).UploadParts(t.Context(), "kept", backend.PartsOptions{ID: id, PartSize: 10})
@@ -112,7 +114,7 @@ func TestIDsOfUploadsNameNothingElse(t *testing.T) {
 
 func TestReservedKeysAreRefused(t *testing.T) {
 	server := testutil.SharedFakeGCS(t)
-	b := opened(t, backend.Settings{"bucket": server.NewGCSBucket(t), "endpoint": server.Endpoint})
+	b := drivertest.Open(t, gcs.Driver, backend.Settings{"bucket": server.NewGCSBucket(t), "endpoint": server.Endpoint})
 	_, err := b.Put(t.Context(), ".objrepl/uploads/x", backend.Bytes(nil), backend.PutOptions{})
 	require.ErrorIs(t, err, backend.ErrInvalidKey)
 	put(t, b, ".objrepl-probe-X", "1") // the engine's own is another one

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/gcs"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 	"github.com/objrepl/replication/internal/testutil"
 )
 
@@ -87,7 +89,7 @@ func proxied(tb testing.TB, more ...string) (backend.Backend, *recorder) {
 	for i := 0; i < len(more); i += 2 {
 		settings[more[i]] = more[i+1]
 	}
-	return opened(tb, settings), rec
+	return drivertest.Open(tb, gcs.Driver, settings), rec
 }
 
 func put(tb testing.TB, b backend.Backend, key, data string) backend.Object {

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/objrepl/replication/backend"
-	"github.com/objrepl/replication/backend/internal/s3test"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 	"github.com/objrepl/replication/backend/minio"
 )
 
@@ -36,7 +36,7 @@ func TestCAFileIsTrusted(t *testing.T) {
 	defer server.Close()
 	settings := backend.Settings{"bucket": "data", "accessKey": "a", "secretKey": "b", "endpoint": strings.TrimPrefix(server.URL, "https://")}
 	put := func() error {
-		_, err := s3test.Open(t, minio.Driver, settings).Put(t.Context(), "key", backend.Bytes([]byte("x")), backend.PutOptions{})
+		_, err := drivertest.Open(t, minio.Driver, settings).Put(t.Context(), "key", backend.Bytes([]byte("x")), backend.PutOptions{})
 		return err
 	}
 	require.ErrorIs(t, put(), backend.ErrUnavailable, "a bare host:port means https")

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 	"github.com/objrepl/replication/backend/internal/s3test"
 	"github.com/objrepl/replication/backend/s3"
 	"github.com/objrepl/replication/internal/testutil"
@@ -23,6 +24,6 @@ func TestExpiredCredentialsAreTold(t *testing.T) {
 // one (cmd/auth-handler.go, checkClaimsFromToken).
 func TestAWrongSessionTokenIsTold(t *testing.T) {
 	server := testutil.SharedMinIO(t)
-	s := s3test.With(s3test.Settings(server, server.NewBucket(t)), "sessionToken", "hidden-token")
+	s := drivertest.With(s3test.Settings(server, server.NewBucket(t)), "sessionToken", "hidden-token")
 	s3test.Told(t, s3.Driver, s, "renew the credentials or sessionToken")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 	"github.com/objrepl/replication/backend/internal/s3test"
 	"github.com/objrepl/replication/backend/minio"
 	"github.com/objrepl/replication/backend/s3"
@@ -62,7 +63,7 @@ func TestLocationDoesNotDependOnDriverOrRegion(t *testing.T) {
 	bare(t)
 	location := func(d backend.Driver, s backend.Settings) string {
 		s["bucket"], s["accessKey"], s["secretKey"] = "data", "a", "b"
-		return s3test.Open(t, d, s).Properties().Location
+		return drivertest.Open(t, d, s).Properties().Location
 	}
 	const aws = "s3://s3.amazonaws.com/data"
 	require.Equal(t, aws, location(s3.Driver, backend.Settings{"region": "eu-west-1"}))
@@ -78,14 +79,14 @@ func TestLocationDoesNotDependOnDriverOrRegion(t *testing.T) {
 func TestKeysAreRefusedOutsideOfAWSAlone(t *testing.T) {
 	bare(t)
 	for region, ok := range map[string]bool{"https://s3.eu-west-1.amazonaws.com": true, "https://store.example": false} {
-		b := s3test.Open(t, s3.Driver, backend.Settings{"bucket": "data", "endpoint": region, "accessKey": "a", "secretKey": "b"})
+		b := drivertest.Open(t, s3.Driver, backend.Settings{"bucket": "data", "endpoint": region, "accessKey": "a", "secretKey": "b"})
 		require.Equal(t, ok, b.Properties().CheckKey("a//b") == nil, region)
 	}
 }
 
 func TestMissingCredentialsAreRefusedAccess(t *testing.T) {
 	bare(t)
-	b := s3test.Open(t, s3.Driver, backend.Settings{"bucket": "data", "endpoint": "http://" + s3test.ClosedPort(t)})
+	b := drivertest.Open(t, s3.Driver, backend.Settings{"bucket": "data", "endpoint": "http://" + drivertest.ClosedPort(t)})
 	_, err := b.Stat(t.Context(), "key")
 	require.ErrorIs(t, err, fs.ErrPermission)
 	require.ErrorContains(t, err, "accessKey")
@@ -104,7 +105,7 @@ func TestCredentialChainDoesNotHang(t *testing.T) {
 	defer listener.Close() // never accepts
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "false")
 	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://"+listener.Addr().String())
-	b := s3test.Open(t, s3.Driver, backend.Settings{"bucket": "data", "endpoint": "http://" + s3test.ClosedPort(t)})
+	b := drivertest.Open(t, s3.Driver, backend.Settings{"bucket": "data", "endpoint": "http://" + drivertest.ClosedPort(t)})
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
@@ -125,7 +126,7 @@ func TestProfileGivesCredentialsAndRegion(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config")
 	require.NoError(t, os.WriteFile(file, []byte("[profile test]\nregion = "+server.Region+"\naws_access_key_id = "+server.AccessKey+"\naws_secret_access_key = "+server.SecretKey+"\n"), 0o600))
 	t.Setenv("AWS_CONFIG_FILE", file)
-	b := s3test.Open(t, s3.Driver, backend.Settings{"bucket": server.NewBucket(t), "endpoint": server.Endpoint, "profile": "test"})
+	b := drivertest.Open(t, s3.Driver, backend.Settings{"bucket": server.NewBucket(t), "endpoint": server.Endpoint, "profile": "test"})
 	_, err := b.Put(t.Context(), "key", backend.Bytes([]byte("x")), backend.PutOptions{})
 	require.NoError(t, err)
 }
@@ -135,7 +136,7 @@ func TestWrongCredentialsAreTold(t *testing.T) {
 	settings := s3test.Settings(server, server.NewBucket(t))
 	for name, value := range map[string]string{"accessKey": "nobody", "secretKey": "wrongwrong"} {
 		for _, d := range []backend.Driver{s3.Driver, minio.Driver} {
-			b := s3test.Open(t, d, s3test.With(settings, name, value))
+			b := drivertest.Open(t, d, drivertest.With(settings, name, value))
 			_, err := b.Put(t.Context(), "key", backend.Bytes([]byte("x")), backend.PutOptions{})
 			require.ErrorIs(t, err, fs.ErrPermission)
 			require.ErrorContains(t, err, name)

@@ -69,7 +69,7 @@ func libraries(t *testing.T) []string {
 func TestPackagesKeepOthersSDKsOut(t *testing.T) {
 	http := []string{"/backend/s3", "/backend/minio", "/backend/internal/s3proto", "/backend/gcs", "/backend/azure"}
 	shared := map[string][]string{
-		"/backend/internal/s3proto": {"/backend/s3", "/backend/minio"}, "/backend/internal/pool": http, "/backend/internal/usermeta": append(http, "/backend/local", "/backend/memory"),
+		"/backend/internal/s3proto": {"/backend/s3", "/backend/minio"}, "/backend/internal/pool": http, "/backend/internal/answer": http, "/backend/internal/usermeta": append(http, "/backend/local", "/backend/memory"),
 	}
 	for _, pkg := range libraries(t) {
 		found := ""

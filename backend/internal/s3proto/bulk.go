@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/answer"
 )
 
 var _ backend.BulkDeleter = (*Store)(nil)
@@ -97,7 +98,7 @@ func (s *Store) deleteObjects(ctx context.Context, deletions []backend.Deletion,
 		err := s.settle(ctx, f)
 		if errors.Is(err, fs.ErrNotExist) {
 			// Of no object: whatever answered does not know such a request.
-			err = s.refuse(op, "", withClass(errors.ErrUnsupported, f.words()))
+			err = s.refuse(op, "", answer.Failure(errors.ErrUnsupported, f.words()))
 		}
 		return nil, err
 	}

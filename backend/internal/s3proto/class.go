@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/answer"
 )
 
 const (
@@ -143,40 +144,20 @@ func classify(code string, status int) (hint string, class error) {
 	if strings.HasPrefix(code, "KMS.") || strings.HasPrefix(code, "kms:") {
 		return hintKMS, fs.ErrPermission
 	}
+	class = answer.Class(status)
 	switch status {
 	case http.StatusBadRequest:
 		if code == "" { // a HEAD's answer has no body to say more
-			return "check the credentials and region", nil
+			hint = "check the credentials and region"
 		}
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return hintPolicy, fs.ErrPermission
+		hint = hintPolicy
 	case http.StatusProxyAuthRequired:
-		return "the proxy wants credentials", fs.ErrPermission
-	case http.StatusPreconditionFailed:
-		return "", backend.ErrPrecondition
-	case http.StatusRequestTimeout, http.StatusConflict:
-		return "", backend.ErrUnavailable
-	case http.StatusRequestEntityTooLarge:
-		return "", backend.ErrTooLarge
-	case http.StatusRequestHeaderFieldsTooLarge:
-		return "", backend.ErrInvalidMetadata
-	case http.StatusRequestURITooLong:
-		return "", backend.ErrInvalidKey
-	case http.StatusTooManyRequests:
-		return "", backend.ErrThrottled
-	case http.StatusInsufficientStorage:
-		return "", backend.ErrNoSpace
-	case http.StatusNotImplemented, http.StatusMethodNotAllowed:
-		return "", errors.ErrUnsupported
+		hint = "the proxy wants credentials"
 	case http.StatusMovedPermanently, http.StatusPermanentRedirect:
 		return hintRegion, fs.ErrPermission
 	case http.StatusFound, http.StatusTemporaryRedirect:
 		return hintRegion, backend.ErrUnavailable
 	}
-	if status >= 500 {
-		// A bare 503 too: it may come from a proxy whose server died over a
-		// write, so nobody can promise that nothing was done.
-		return "", backend.ErrUnavailable
-	}
-	return "", nil
+	return hint, class
 }

@@ -8,11 +8,11 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/answer"
 )
 
 // A fault is a request that failed.
@@ -32,12 +32,8 @@ type fault struct {
 	hint  string
 }
 
-const (
-	// maxMessage bounds what is repeated of a server's message.
-	maxMessage = 300
-	// maxDocument bounds an error document.
-	maxDocument = 64 << 10
-)
+// maxDocument bounds an error document.
+const maxDocument = 64 << 10
 
 // read takes in an answer that says no, and closes it.
 func (f *fault) read(method string, res *http.Response) {
@@ -85,8 +81,8 @@ func (f *fault) error(ctx context.Context) *backend.Error {
 		if out.Hint == "" {
 			out.Hint = hint
 		}
-		out.RetryAfter = retryAfter(f.header, time.Now())
-		out.Err = withClass(class, f.words())
+		out.RetryAfter = answer.RetryAfter(f.header, time.Now())
+		out.Err = answer.Failure(class, f.words())
 	}
 	return out
 }
@@ -103,14 +99,7 @@ func (f *fault) ambiguous() bool {
 
 // words puts what the store said on one line of bounded length.
 func (f *fault) words() string {
-	message := strings.Join(strings.FieldsFunc(f.message, isControl), " ")
-	message = strings.TrimRight(strings.ToValidUTF8(message[:min(len(message), maxMessage)], ""), ". ")
-	if message == "" {
-		message = http.StatusText(f.status)
-	}
-	if message == "" {
-		message = "the store refused"
-	}
+	message := cmp.Or(answer.Line(f.message), http.StatusText(f.status), "the store refused")
 	details := []string{fmt.Sprintf("HTTP %d", f.status)}
 	if f.code != "" {
 		details = append([]string{strings.ToValidUTF8(f.code[:min(len(f.code), 100)], "")}, details...)
@@ -126,28 +115,7 @@ func connectionError(err error) (string, error) {
 	if errors.Is(err, fs.ErrClosed) {
 		return "", err
 	}
-	return "check endpoint and the network to it", withClass(backend.ErrUnavailable, plainText(err))
-}
-
-// withClass never wraps the original error: a dial that times out in the net
-// package claims to be context.DeadlineExceeded, which would make it final.
-func withClass(class error, text string) error {
-	if class == nil {
-		return errors.New(text)
-	}
-	return fmt.Errorf("%w: %s", class, text)
-}
-
-// plainText is what an error says, without the URL that it was about.
-func plainText(err error) string {
-	if err == nil {
-		return "the request failed"
-	}
-	var u *url.Error
-	if errors.As(err, &u) {
-		err = u.Err
-	}
-	return err.Error()
+	return "check endpoint and the network to it", answer.Unanswered(err)
 }
 
 // readError reads an error document, or nothing where it is none.

@@ -10,7 +10,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -135,20 +134,5 @@ func TestErrorDocumentsAreRead(t *testing.T) {
 	for _, none := range []string{"", "<html><Code>NoSuchKey</Code></html>", "not found", "{}", "<Error>"} {
 		code, _, _ = readError([]byte(none))
 		require.Empty(t, code, none)
-	}
-}
-
-func TestRetryAfterIsSecondsOrADate(t *testing.T) {
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	for value, want := range map[string]time.Duration{
-		"": 0, "5": 5 * time.Second, "-5": 0, "x": 0, "99999999999": 0, "999999": 24 * time.Hour,
-		"Thu, 01 Jan 2026 00:00:30 GMT": 30 * time.Second, "Wed, 31 Dec 2025 00:00:30 GMT": 0,
-	} {
-		got := retryAfter(http.Header{"Retry-After": {value}}, now)
-		if value == "99999999999" {
-			require.LessOrEqual(t, got, 24*time.Hour)
-			continue
-		}
-		require.Equal(t, want, got, value)
 	}
 }

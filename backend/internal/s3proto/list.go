@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/answer"
 )
 
 // A query asks for one page. Of after and token at most one is set.
@@ -75,7 +76,7 @@ func (s *Store) page(ctx context.Context, q query) (page, error) {
 		err := s.settle(ctx, f)
 		if errors.Is(err, fs.ErrNotExist) {
 			// The bucket is there, but whatever answered has no listing of it.
-			err = s.refuse("list", "", withClass(backend.ErrUnavailable, f.words()))
+			err = s.refuse("list", "", answer.Failure(backend.ErrUnavailable, f.words()))
 		}
 		return page{}, err
 	}

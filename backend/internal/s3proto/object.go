@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/objrepl/replication/backend"
 )
@@ -46,16 +45,4 @@ func objectOf(key string, status int, h http.Header) (o backend.Object, start in
 	o.Metadata = &metadata
 	besideOf(h, &o)
 	return o, start, nil
-}
-
-// retryAfter reads a Retry-After header, in seconds or as a date.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	value := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil {
-		return time.Duration(min(max(seconds, 0), 24*3600)) * time.Second
-	}
-	if t, err := http.ParseTime(value); err == nil {
-		return max(t.Sub(now), 0)
-	}
-	return 0
 }

@@ -12,7 +12,9 @@ import (
 	"strings"
 
 	"github.com/minio/crc64nvme"
+
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/answer"
 	"github.com/objrepl/replication/backend/internal/pool"
 )
 
@@ -127,7 +129,7 @@ func broken(ctx context.Context, err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return unexpected(err)
 	}
-	return fmt.Errorf("%w: %s", backend.ErrUnavailable, plainText(err))
+	return answer.Unanswered(err)
 }
 
 // unexpected makes the end of a body an early one.

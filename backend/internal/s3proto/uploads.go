@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/answer"
 )
 
 var _ backend.UploadLister = (*Store)(nil)
@@ -93,7 +94,7 @@ func (s *Store) uploadPage(ctx context.Context, op, key string, query url.Values
 			return page, err
 		}
 		// The bucket is there, but whatever answered has no such listing.
-		return page, s.refuse(op, key, withClass(backend.ErrUnavailable, f.words()))
+		return page, s.refuse(op, key, answer.Failure(backend.ErrUnavailable, f.words()))
 	}
 	return page, s.document(ctx, op, key, res, &page)
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/objrepl/replication/backend"
-	"github.com/objrepl/replication/backend/internal/refused"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 	"github.com/objrepl/replication/internal/testutil"
 )
 
@@ -23,7 +23,7 @@ func Told(t *testing.T, driver backend.Driver, s backend.Settings, hint string) 
 			secrets = append(secrets, s[name])
 		}
 	}
-	refused.Told(t, everyError(t.Context(), Open(t, driver, s)), driver, fs.ErrPermission, hint, secrets...)
+	drivertest.Refused(t, everyError(t.Context(), drivertest.Open(t, driver, s)), driver, fs.ErrPermission, hint, secrets...)
 }
 
 // TellsAWrongClock signs requests an hour ago and an hour from now, which a real
@@ -43,7 +43,7 @@ func TellsAWrongClock(t *testing.T, driver backend.Driver, server *testutil.Serv
 // TellsAWrongRegion asks a server of another region than the settings name.
 func TellsAWrongRegion(t *testing.T, driver backend.Driver) {
 	server := testutil.MinIO(t, testutil.WithRegion("eu-west-1"))
-	s := With(Settings(server, server.NewBucket(t)), "region", "us-east-1")
+	s := drivertest.With(Settings(server, server.NewBucket(t)), "region", "us-east-1")
 	Told(t, driver, s, "set region to eu-west-1")
 }
 

@@ -17,13 +17,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 	"github.com/objrepl/replication/internal/testutil"
 )
 
 // CountsRequests checks what each operation costs.
 func CountsRequests(t *testing.T, driver backend.Driver, server *testutil.Server) {
 	proxy := testutil.CountingProxy(t, server.Endpoint)
-	b := Open(t, driver, With(Settings(server, server.NewBucket(t)), "endpoint", proxy.URL))
+	b := drivertest.Open(t, driver, drivertest.With(Settings(server, server.NewBucket(t)), "endpoint", proxy.URL))
 	ctx := t.Context()
 	large := bytes.Repeat([]byte("0123456789abcdef"), 200_000)
 	read := func(key string, opts backend.OpenOptions) error {
@@ -83,7 +84,7 @@ func SendsOnce(t *testing.T, driver backend.Driver) {
 		}
 	}))
 	defer server.Close()
-	b := Open(t, driver, fake(server.URL))
+	b := drivertest.Open(t, driver, fake(server.URL))
 	for code, class := range map[int]error{500: backend.ErrUnavailable, 502: backend.ErrUnavailable, 503: backend.ErrThrottled, 429: backend.ErrThrottled} {
 		status.Store(int32(code))
 		requests.Store(0)
@@ -108,7 +109,7 @@ func TellsBucketFromObject(t *testing.T, driver backend.Driver) {
 		http.Error(w, "<html>not here</html>", http.StatusNotFound)
 	}))
 	defer server.Close()
-	b := Open(t, driver, fake(server.URL))
+	b := drivertest.Open(t, driver, fake(server.URL))
 	stat := func() error { _, err := b.Stat(t.Context(), "key"); return err }
 	open := func() error { _, _, err := b.Open(t.Context(), "key", backend.OpenOptions{}); return err }
 
@@ -131,7 +132,7 @@ func RefusesFalseListings(t *testing.T, driver backend.Driver) {
 		_, _ = io.WriteString(w, answer.Load().(string))
 	}))
 	defer server.Close()
-	b := Open(t, driver, fake(server.URL))
+	b := drivertest.Open(t, driver, fake(server.URL))
 	list := func() (n int, err error) {
 		for page, err := range b.List(t.Context(), backend.ListOptions{}) {
 			if err != nil {
@@ -172,8 +173,8 @@ func KeepsSecrets(t *testing.T, driver backend.Driver) {
 		_, _ = io.WriteString(w, "<Error><Code>SignatureDoesNotMatch</Code><Message>no</Message></Error>")
 	}))
 	defer server.Close()
-	for _, endpoint := range []string{server.URL, "http://" + ClosedPort(t)} {
-		b := Open(t, driver, fake(endpoint))
+	for _, endpoint := range []string{server.URL, "http://" + drivertest.ClosedPort(t)} {
+		b := drivertest.Open(t, driver, fake(endpoint))
 		var shown strings.Builder
 		for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
 			fmt.Fprintf(&shown, format, b)
@@ -224,7 +225,7 @@ func ReportsBrokenBodies(t *testing.T, driver backend.Driver) {
 		_, _ = io.WriteString(w, "the beginning")
 	}))
 	defer server.Close()
-	b := Open(t, driver, fake(server.URL))
+	b := drivertest.Open(t, driver, fake(server.URL))
 	read := func() error {
 		_, r, err := b.Open(t.Context(), "key", backend.OpenOptions{})
 		require.NoError(t, err)

@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 	"github.com/objrepl/replication/internal/testutil"
 )
 
 // BenchmarkPut4KiB reports what one Put of 4 KiB costs this process, the
 // server's part not included.
 func BenchmarkPut4KiB(b *testing.B, driver backend.Driver, server *testutil.Server) {
-	store := Open(b, driver, Settings(server, server.NewBucket(b)))
+	store := drivertest.Open(b, driver, Settings(server, server.NewBucket(b)))
 	data := bytes.Repeat([]byte("x"), 4<<10)
 	var next atomic.Int64
 	put := func(ctx context.Context) {
@@ -37,7 +38,7 @@ func BenchmarkPut4KiB(b *testing.B, driver backend.Driver, server *testutil.Serv
 
 // BenchmarkList reports what listing one object costs this process.
 func BenchmarkList(b *testing.B, driver backend.Driver, server *testutil.Server) {
-	store := Open(b, driver, Settings(server, server.NewBucket(b)))
+	store := drivertest.Open(b, driver, Settings(server, server.NewBucket(b)))
 	const objects = 1000
 	for i := range objects {
 		if _, err := store.Put(b.Context(), fmt.Sprintf("dir/object%08d", i), backend.Bytes(nil), backend.PutOptions{}); err != nil {

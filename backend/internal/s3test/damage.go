@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 	"github.com/objrepl/replication/internal/testutil"
 )
 
@@ -16,7 +17,7 @@ import (
 // changed on its way: the checksum that goes with it says so.
 func RefusesDamagedParts(t *testing.T, driver backend.Driver, server *testutil.Server) {
 	proxy := testutil.CountingProxy(t, server.Endpoint)
-	b := Open(t, driver, With(Settings(server, server.NewBucket(t)), "endpoint", proxy.URL))
+	b := drivertest.Open(t, driver, drivertest.With(Settings(server, server.NewBucket(t)), "endpoint", proxy.URL))
 	uploader, ok := backend.As[backend.PartUploader](b)
 	require.True(t, ok)
 	size := int64(5 << 20)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 	"github.com/objrepl/replication/internal/testutil"
 )
 
@@ -72,7 +73,7 @@ func EncryptsAtRest(t *testing.T, driver backend.Driver, server *testutil.Server
 	for _, way := range append(waysAtRest, atRest{name: "none"}) {
 		t.Run(way.name, func(t *testing.T) {
 			s := way.bucket(t, server)
-			b := Open(t, driver, s)
+			b := drivertest.Open(t, driver, s)
 			content := map[string]string{
 				"small":  strings.Repeat(secret+"small ", 40),
 				"large":  strings.Repeat(secret+"large ", 60_000), // 2.3 MB, on disk in a file of its own
@@ -164,7 +165,7 @@ func NamesWrongKeys(t *testing.T, driver backend.Driver, server *testutil.Server
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := Settings(c.server, c.server.NewBucket(t))
-			_, err := Open(t, driver, s).Put(t.Context(), "there", backend.Bytes([]byte("x")), backend.PutOptions{})
+			_, err := drivertest.Open(t, driver, s).Put(t.Context(), "there", backend.Bytes([]byte("x")), backend.PutOptions{})
 			require.NoError(t, err)
 			s[c.setting] = c.value
 			var b backend.Backend
@@ -192,7 +193,7 @@ func NamesWrongKeys(t *testing.T, driver backend.Driver, server *testutil.Server
 			}
 			for name, call := range calls {
 				proxy := testutil.CountingProxy(t, c.server.Endpoint)
-				b = Open(t, driver, With(s, "endpoint", proxy.URL))
+				b = drivertest.Open(t, driver, drivertest.With(s, "endpoint", proxy.URL))
 				err := call()
 				require.ErrorIs(t, err, fs.ErrPermission, name)
 				require.True(t, backend.Definite(err), name)
@@ -208,7 +209,7 @@ func NamesWrongKeys(t *testing.T, driver backend.Driver, server *testutil.Server
 				}
 				require.Empty(t, proxy.Counts(), "%s: more was sent to a store that does not encrypt", name)
 			}
-			uploads := Open(t, driver, With(s, c.setting, "")).(backend.UploadLister)
+			uploads := drivertest.Open(t, driver, drivertest.With(s, c.setting, "")).(backend.UploadLister)
 			left, err := uploads.ListUploads(t.Context(), "key")
 			require.NoError(t, err)
 			require.Empty(t, left, "an upload is left")

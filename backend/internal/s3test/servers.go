@@ -3,13 +3,11 @@
 package s3test
 
 import (
-	"context"
-	"maps"
-	"net"
 	"testing"
 
 	"github.com/objrepl/replication/backend"
 	"github.com/objrepl/replication/backend/backendtest"
+	"github.com/objrepl/replication/backend/internal/drivertest"
 	"github.com/objrepl/replication/internal/testutil"
 )
 
@@ -78,10 +76,10 @@ func Conform(t *testing.T, driver backend.Driver, server *testutil.Server, quirk
 
 func conform(t *testing.T, driver backend.Driver, server *testutil.Server, settings backend.Settings, quirks []Quirk) {
 	opts := backendtest.Options{
-		Other:       opener(driver, With(settings, "bucket", server.NewBucket(t))),
+		Other:       drivertest.Opener(driver, drivertest.With(settings, "bucket", server.NewBucket(t))),
 		LargeSize:   17<<20 + 7, // MinIO refuses chunks of 16 MiB and more
-		Missing:     opener(driver, With(settings, "bucket", "test-no-such-bucket")),
-		Unreachable: opener(driver, With(settings, "endpoint", "http://"+ClosedPort(t))),
+		Missing:     drivertest.Opener(driver, drivertest.With(settings, "bucket", "test-no-such-bucket")),
+		Unreachable: drivertest.Opener(driver, drivertest.With(settings, "endpoint", "http://"+drivertest.ClosedPort(t))),
 	}
 	for _, q := range quirks {
 		if q.Skip != "" || q == slowReader && testing.Short() {
@@ -90,11 +88,7 @@ func conform(t *testing.T, driver backend.Driver, server *testutil.Server, setti
 		}
 		opts.Expect = append(opts.Expect, backendtest.Deviation{Check: q.Check, Source: q.Source})
 	}
-	backendtest.Test(t, opener(driver, settings), opts)
-}
-
-func opener(driver backend.Driver, s backend.Settings) backendtest.Opener {
-	return func(ctx context.Context) (backend.Backend, error) { return driver.Open(ctx, s) }
+	backendtest.Test(t, drivertest.Opener(driver, settings), opts)
 }
 
 // Settings are those that both drivers have for a bucket.
@@ -103,37 +97,6 @@ func Settings(server *testutil.Server, bucket string) backend.Settings {
 		"bucket": bucket, "endpoint": server.Endpoint, "region": server.Region,
 		"accessKey": server.AccessKey, "secretKey": server.SecretKey,
 	}
-}
-
-// With returns settings of which one is changed.
-func With(s backend.Settings, name, value string) backend.Settings {
-	s = maps.Clone(s)
-	s[name] = value
-	return s
-}
-
-// ClosedPort returns an address that nobody listens at.
-func ClosedPort(tb testing.TB) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
-// Open opens a backend, to be closed with the test.
-func Open(tb testing.TB, driver backend.Driver, s backend.Settings) backend.Backend {
-	b, err := driver.Open(tb.Context(), s)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
-	return b
 }
 
 // ConformVersioned is Conform where the bucket keeps versions.

@@ -1,6 +1,4 @@
-// Package refused checks what drivers say where a store refuses. It is for
-// their tests.
-package refused
+package drivertest
 
 import (
 	"testing"
@@ -10,10 +8,10 @@ import (
 	"github.com/objrepl/replication/backend"
 )
 
-// Told wants each operation to have failed for good and in one class. Every
+// Refused wants each operation to have failed for good and in one class. Every
 // error names the driver and, of all but listings, the key "key"; it says what to
 // change, on one line, and holds no secret.
-func Told(t *testing.T, failed map[string]error, driver backend.Driver, class error, hint string, secrets ...string) {
+func Refused(t *testing.T, failed map[string]error, driver backend.Driver, class error, hint string, secrets ...string) {
 	t.Helper()
 	require.NotEmpty(t, failed)
 	for op, err := range failed {
