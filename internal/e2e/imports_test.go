@@ -56,7 +56,7 @@ func packages(t *testing.T, args ...string) []string {
 }
 
 // testSupport are packages for the tests of drivers alone.
-var testSupport = []string{"/backend/internal/s3test", "/backend/internal/refused"}
+var testSupport = []string{"/backend/internal/s3test", "/backend/internal/drivertest"}
 
 // libraries are the packages that programs import, or that those import.
 func libraries(t *testing.T) []string {
@@ -69,7 +69,10 @@ func libraries(t *testing.T) []string {
 func TestPackagesKeepOthersSDKsOut(t *testing.T) {
 	http := []string{"/backend/s3", "/backend/minio", "/backend/internal/s3proto", "/backend/gcs", "/backend/azure"}
 	shared := map[string][]string{
-		"/backend/internal/s3proto": {"/backend/s3", "/backend/minio"}, "/backend/internal/pool": http, "/backend/internal/answer": http, "/backend/internal/usermeta": append(http, "/backend/local", "/backend/memory"),
+		"/backend/internal/s3proto":  {"/backend/s3", "/backend/minio"},
+		"/backend/internal/pool":     http,
+		"/backend/internal/answer":   http,
+		"/backend/internal/usermeta": append(http, "/backend/local", "/backend/memory"),
 	}
 	for _, pkg := range libraries(t) {
 		found := ""
