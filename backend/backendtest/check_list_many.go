@@ -85,8 +85,22 @@ func (e *env) wantNext(ctx context.Context, keys []string, i int) error {
 	return nil
 }
 
+// comeAndGo returns a function that puts an object and, when it is called again,
+// removes it.
+func (e *env) comeAndGo(ctx context.Context, name string) func() error {
+	key, there := e.key(name), false
+	return func() error {
+		there = !there
+		if !there {
+			return e.remove(ctx, key)
+		}
+		_, err := e.put(ctx, key, []byte("passing"))
+		return err
+	}
+}
+
 // checkListWhileWriting lists objects that nobody touches while others come
-// and go among them.
+// and go among them: all the time, and before the pages of the listing.
 func checkListWhileWriting(ctx context.Context, e *env) error {
 	names := make([]string, 60)
 	for i := range names {
@@ -104,15 +118,9 @@ func checkListWhileWriting(ctx context.Context, e *env) error {
 	defer stop()
 	return errors.Join(race(3, func(i int) error {
 		if i > 0 {
-			for n := i; listing.Err() == nil; n = (n + 7) % 600 {
-				if n%10 == 0 {
-					continue
-				}
-				key := e.key(fmt.Sprintf("dir/%03d", n))
-				if _, err := e.put(ctx, key, []byte("passing")); err != nil {
-					return err
-				}
-				if err := e.remove(ctx, key); err != nil {
+			for round := 0; round < maxBeside && listing.Err() == nil; round++ {
+				write := e.comeAndGo(ctx, fmt.Sprintf("dir/%03d", 10*(round%60)+i))
+				if err := errors.Join(write(), write()); err != nil {
 					return err
 				}
 			}
@@ -120,14 +128,19 @@ func checkListWhileWriting(ctx context.Context, e *env) error {
 		}
 		defer stop()
 		for range 10 {
-			objects, err := e.list(ctx, backend.ListOptions{Prefix: e.prefix})
-			if err != nil {
-				return ruleListComplete.broken("list while others write: got error %w, want success", err)
-			}
 			var got []string
-			for _, key := range keysOf(objects) {
-				if still[key] {
-					got = append(got, key)
+			write := e.comeAndGo(ctx, "dir/0000")
+			for objects, err := range e.List(ctx, backend.ListOptions{Prefix: e.prefix}) {
+				if err != nil {
+					return ruleListComplete.broken("list while others write: got error %w, want success", err)
+				}
+				for _, key := range keysOf(objects) {
+					if still[key] {
+						got = append(got, key)
+					}
+				}
+				if err := write(); err != nil {
+					return err
 				}
 			}
 			if slices.Sort(got); !slices.Equal(got, keys) {

@@ -20,6 +20,10 @@ var raceChecks = []Check{
 const (
 	racers = 8
 	rounds = 10
+	// maxBeside and maxReads bound what is done beside a check's listings, and
+	// beside each of its writes: how fast a store is must not say what a check costs.
+	maxBeside = 100
+	maxReads  = 3
 )
 
 // settle makes a call until the store has decided it: one that is throttled

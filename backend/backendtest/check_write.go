@@ -75,30 +75,49 @@ func checkPutOverwritten(ctx context.Context, e *env) error {
 		return err
 	}
 	const versions = 20
-	watching, stop := context.WithCancel(ctx)
-	defer stop()
+	watch := func() error {
+		o, got, err := e.read(ctx, key, backend.OpenOptions{})
+		if errors.Is(err, backend.ErrPrecondition) {
+			return nil // the store cannot hold a version still, and said so
+		}
+		if err != nil {
+			return ruleWhole.broken("read while another writes: got error %w, want a version", err)
+		}
+		v := len(got) - 100_000
+		if v < 0 || v >= versions || difference(got, version(v)) != "" || o.Size != int64(len(got)) {
+			return ruleWhole.broken("read while another writes: got %d bytes of size %d that are no version ever written", len(got), o.Size)
+		}
+		return nil
+	}
+	writing := make([]context.Context, versions) // each ends with its version's Put
+	stop := make([]context.CancelFunc, versions)
+	for v := range versions {
+		writing[v], stop[v] = context.WithCancel(ctx)
+	}
+	stopAll := func() {
+		for _, stop := range stop {
+			stop()
+		}
+	}
+	defer stopAll()
 	return errors.Join(race(4, func(i int) error {
 		if i == 0 {
-			defer stop()
-			for v := range versions {
+			defer stopAll() // a Put may have failed
+		}
+		for v := range versions {
+			if i == 0 {
 				if _, err := e.put(ctx, key, version(v)); err != nil {
 					return err
 				}
+				stop[v]()
+				continue
 			}
-			return nil
-		}
-		for watching.Err() == nil {
-			o, got, err := e.read(ctx, key, backend.OpenOptions{})
-			if errors.Is(err, backend.ErrPrecondition) {
-				continue // the store cannot hold a version still, and said so
+			for n := 0; n == 0 || n < maxReads && writing[v].Err() == nil; n++ {
+				if err := watch(); err != nil {
+					return err
+				}
 			}
-			if err != nil {
-				return ruleWhole.broken("read while another writes: got error %w, want a version", err)
-			}
-			v := len(got) - 100_000
-			if v < 0 || v >= versions || difference(got, version(v)) != "" || o.Size != int64(len(got)) {
-				return ruleWhole.broken("read while another writes: got %d bytes of size %d that are no version ever written", len(got), o.Size)
-			}
+			<-writing[v].Done()
 		}
 		return nil
 	})...)
