@@ -3,9 +3,7 @@ package replication
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"fmt"
-	"io"
 
 	"github.com/objrepl/replication/backend"
 	"github.com/objrepl/replication/internal/ledger"
@@ -43,9 +41,6 @@ func (p *pass) resolve(ctx context.Context, d decision) outcome {
 		return out
 	}
 	if there.Size == d.source.Size {
-		if p.sameChecksum(d.source, there) {
-			return p.adopt(d, &version{object: d.source}, there)
-		}
 		if out, settled := p.compare(ctx, d, there); settled {
 			return out
 		}
@@ -69,25 +64,6 @@ func (p *pass) ownMarker(there backend.Object) (marker, bool) {
 	return marker{policy: p.policy.ID, source: source}, made
 }
 
-// compare reads both sides of a key and adopts the destination's object if the
-// content is the same. It returns false where that is not so, or where a side
-// has moved on. A side that cannot be read fails the object: nobody knows then
-// that it is somebody else's.
-func (p *pass) compare(ctx context.Context, d decision, there backend.Object) (outcome, bool) {
-	source, err := p.contentHash(ctx, p.source, d.key, d.source.Tag)
-	if err != nil {
-		return failed(p.source.wrap(err)), !changed(err) && !absent(err)
-	}
-	destination, err := p.contentHash(ctx, p.destination, d.key, there.Tag)
-	if err != nil {
-		return failed(p.destination.wrap(err)), !changed(err) && !absent(err)
-	}
-	if !bytes.Equal(source.hash, destination.hash) {
-		return outcome{}, false
-	}
-	return p.adopt(d, source.version, there), true
-}
-
 // adopt takes an object at the destination that is equal to a version of the
 // source. It is ours only if we wrote this very version there, or had the store copy
 // it; somebody else's copy of another one was never in our hands.
@@ -98,43 +74,9 @@ func (p *pass) adopt(d decision, source *version, there backend.Object) outcome 
 	return outcome{kind: outcomeAdopted, entry: entry}
 }
 
-// sameChecksum reports whether one service says that two objects of the same size
-// have the same bytes.
-func (p *pass) sameChecksum(source, there backend.Object) bool {
-	return p.within.copier != nil && source.Checksum != "" && source.Checksum == there.Checksum
-}
-
 // sameVersion reports whether the ledger names this version of the source.
 func sameVersion(e ledger.Entry, o backend.Object) bool {
 	return e.SourceTag == string(o.Tag) && e.SourceSize == o.Size && e.SourceStamp == o.Stamp
-}
-
-// hashed is the SHA-256 of one version's content.
-type hashed struct {
-	version *version
-	hash    []byte
-}
-
-func (p *pass) contentHash(ctx context.Context, e *endpoint, key string, tag backend.Tag) (out hashed, err error) {
-	err = p.again.call(ctx, func() (err error) {
-		out, err = p.hashOnce(ctx, e, key, tag)
-		return err
-	})
-	return out, err
-}
-
-func (p *pass) hashOnce(ctx context.Context, e *endpoint, key string, tag backend.Tag) (hashed, error) {
-	object, r, err := e.Open(ctx, e.key(key), backend.OpenOptions{IfMatch: tag})
-	if err != nil {
-		return hashed{}, err
-	}
-	defer r.Close()
-	v := &version{object: object}
-	h := sha256.New()
-	if _, err := io.Copy(h, p.reader.wrap(ctx, v, r)); err != nil {
-		return hashed{}, err
-	}
-	return hashed{v, h.Sum(nil)}, nil
 }
 
 // rehash settles a key whose source has the same fingerprint under another

@@ -165,8 +165,9 @@ func VerifyReportTo(w io.Writer) VerifyOption {
 // ledger has the fingerprint of the source's and the tag of the destination's
 // version; else, for a file, if its content and metadata have the digest that
 // the ledger knows; else if the destination's marker of this policy names the
-// source's fingerprint; and else if both sides, read, are. Bytes that were
-// tampered with behind such evidence, as in a file whose size and time were put
+// source's fingerprint; else if the stores' own checksums agree, or that of one
+// with the bytes of the other side, and the metadata does; and else if both
+// sides, read, are. Bytes that were tampered with behind such evidence, as in a file whose size and time were put
 // back, are found with ReadAll alone.
 //
 // The error is ErrDifferent where findings were made and ErrObjectsFailed where

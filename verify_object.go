@@ -15,15 +15,6 @@ import (
 // compareBuffer is what one side of a comparison holds of an object, in bytes.
 const compareBuffer = 64 << 10
 
-// provenByLedger reports whether the ledger alone says that both sides are
-// equal: it knows the very versions that were listed, and their sizes agree.
-func (v *verifier) provenByLedger(dec decision) bool {
-	e := &dec.entry
-	return dec.known && dec.source.Size == dec.destination.Size &&
-		string(dec.destination.Tag) == e.DestinationTag && string(dec.source.Tag) == e.SourceTag &&
-		dec.source.Size == e.SourceSize && dec.source.Stamp == e.SourceStamp && backend.Settled(e.SourceStamp)
-}
-
 // examine compares the two sides of one key. Nil means that there is nothing to
 // be said.
 func (v *verifier) examine(ctx context.Context, dec decision) *Finding {
@@ -101,9 +92,12 @@ func (v *verifier) both(ctx context.Context, dec decision, f *Finding) error {
 		return nil
 	}
 	if !v.options.readAll {
-		equal, err := v.proven(ctx, dec)
-		if equal || err != nil {
-			return err
+		settled, read := v.proven(ctx, dec, f)
+		if settled && read {
+			v.read.Add(1)
+		}
+		if settled {
+			return nil
 		}
 	}
 	v.read.Add(1)
@@ -116,36 +110,6 @@ func (v *verifier) both(ctx context.Context, dec decision, f *Finding) error {
 			return fmt.Errorf("changed %d times while it was compared: %w", moves, err)
 		}
 	}
-}
-
-// proven looks for evidence that costs less than reading both sides.
-func (v *verifier) proven(ctx context.Context, dec decision) (bool, error) {
-	e := &dec.entry
-	if dec.known && string(dec.destination.Tag) == e.DestinationTag {
-		if string(dec.source.Tag) != e.SourceTag || len(e.Digest) == 0 {
-			return false, nil
-		}
-		version, err := v.reader.digest(ctx, dec.key)
-		if err != nil {
-			return false, nil // for the reading of both to report
-		}
-		v.read.Add(1)
-		if bytes.Equal(version.contentDigest(), e.Digest) {
-			return true, nil
-		}
-		v.read.Add(-1) // it is read again
-		return false, nil
-	}
-	var there backend.Object
-	err := v.again.call(ctx, func() (err error) {
-		there, err = v.destination.Stat(ctx, v.destination.key(dec.key))
-		return err
-	})
-	if err != nil {
-		return false, nil // likewise
-	}
-	mk, ours := v.ownMarker(there)
-	return ours && mk.source == fingerprintOf(dec.source) && backend.Settled(dec.source.Stamp), nil
 }
 
 // readBoth compares the current versions of both sides, bytes and metadata.

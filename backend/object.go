@@ -29,7 +29,9 @@ type Object struct {
 	Stamp string
 	// Checksum is the store's own checksum of the bytes, of whatever kind. Objects
 	// of one service with equal sizes and Checksums have the same bytes; unequal
-	// ones prove nothing. Stat and List agree on it. Empty where the store has none.
+	// ones prove nothing. One of 32 lower-case hexadecimal digits is taken for an
+	// MD5: where it equals that of other bytes, of any store, they are the same.
+	// Stat and List agree on it. Empty where the store has none.
 	Checksum string
 	// Modified is when the store says the version was written, to whatever
 	// precision this kind of answer has. It is a hint for people: nothing is
