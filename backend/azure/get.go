@@ -2,6 +2,7 @@ package azure
 
 import (
 	"context"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/answer"
 )
 
 // maxRestarts bounds the requests of an Open whose object changes between the
@@ -75,23 +77,16 @@ func (s *Store) reader(ctx context.Context, key string, res *blob.DownloadStream
 		s.pool.Release()
 		return o, nil, refuse("open", key, err)
 	}
-	r := &reader{ctx: ctx, key: key, body: res.Body, pool: s.pool}
-	first := min(opts.Offset, o.Size)
-	if r.left = o.Size - first; opts.Length > 0 {
-		r.left = min(r.left, opts.Length)
+	body := answer.Body{
+		Body: res.Body, Start: start, Size: o.Size, Options: opts, Closed: s.pool.Release,
+		Fail: func(err error) error { return refuse("open", key, answer.Broken(ctx, err)) },
 	}
-	if opts.Offset == 0 && opts.Length == 0 {
-		r.expect(res.ContentMD5)
+	if opts.Offset == 0 && opts.Length == 0 && len(res.ContentMD5) == md5.Size {
+		// Objects of blocks have one only if whoever committed them gave it.
+		body.Sum, body.Want = md5.New(), res.ContentMD5
 	}
-	if start > first {
-		err = fmt.Errorf("%w: asked for bytes from %d on, got them from %d on", backend.ErrUnavailable, first, start)
-	} else if _, skip := io.CopyN(io.Discard, res.Body, first-start); skip != nil {
-		err = r.broken(skip)
-	}
-	if err != nil {
-		return o, nil, refuse("open", key, errors.Join(err, r.Close()))
-	}
-	return o, r, nil
+	r, err := answer.NewReader(body)
+	return o, r, err
 }
 
 // openedObject reads the headers of a GET. Start is the first byte of its body.

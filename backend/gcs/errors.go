@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"cloud.google.com/go/auth"
@@ -159,9 +160,11 @@ func words(e *googleapi.Error) string {
 	return fmt.Sprintf("%s (HTTP %d)", cmp.Or(answer.Line(e.Message), http.StatusText(e.Code)), e.Code)
 }
 
-// classed tells errors that say already what they come to.
+// classed tells errors that say already what they come to. None of the operating
+// system does: a firewall's EPERM would be a refusal by the store.
 func classed(err error) bool {
-	return backend.Definite(err) || backend.Retryable(err)
+	var system syscall.Errno
+	return (backend.Definite(err) || backend.Retryable(err)) && !errors.As(err, &system)
 }
 
 // ofConnection tells failures to reach the store, or answers that are no

@@ -1,18 +1,20 @@
 package gcs
 
 import (
-	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"net/http"
 	"strings"
 
 	"cloud.google.com/go/storage"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/answer"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -59,71 +61,25 @@ func (s *Store) read(ctx context.Context, attrs *storage.ObjectAttrs, opts backe
 	if opts.Length > 0 {
 		left = min(left, opts.Length)
 	}
-	whole := left == attrs.Size
-	r := &reader{left: left, fail: func(err error) error { return s.fail(ctx, "open", attrs.Name, err) }}
+	body := answer.Body{
+		Body: http.NoBody, Start: opts.Offset, Size: attrs.Size, Options: opts,
+		Fail: func(err error) error { return s.fail(ctx, "open", attrs.Name, amidBody(err)) },
+	}
 	if left == 0 {
-		r.body = io.NopCloser(bytes.NewReader(nil))
-		return r, nil
+		body.Start = min(opts.Offset, attrs.Size)
+		return answer.NewReader(body)
 	}
 	length := left
-	if whole {
+	if left == attrs.Size {
 		length = -1
+		body.Sum, body.Want = crc32.New(castagnoli), binary.BigEndian.AppendUint32(nil, attrs.CRC32C)
 	}
 	object := s.bucket.Object(attrs.Name).Generation(attrs.Generation)
-	body, err := object.NewRangeReader(once(ctx), opts.Offset, length, storage.WithDisableReaderChecksum())
-	if err != nil {
+	var err error
+	if body.Body, err = object.NewRangeReader(once(ctx), opts.Offset, length, storage.WithDisableReaderChecksum()); err != nil {
 		return nil, err
 	}
-	r.body = body
-	if whole {
-		r.check, r.want = true, attrs.CRC32C
-	}
-	return r, nil
-}
-
-// A reader yields as many bytes as were asked for and, where they are the
-// whole object, fails in place of io.EOF if they have not its checksum.
-type reader struct {
-	body  io.ReadCloser
-	left  int64
-	check bool
-	sum   uint32
-	want  uint32
-	fail  func(error) error
-	err   error // sticky
-}
-
-func (r *reader) Read(p []byte) (int, error) {
-	if r.err != nil {
-		return 0, r.err
-	}
-	n, err := 0, error(nil)
-	if r.left > 0 {
-		n, err = r.body.Read(p[:min(int64(len(p)), r.left)])
-		r.left -= int64(n)
-		r.sum = crc32.Update(r.sum, castagnoli, p[:n])
-	}
-	switch {
-	case r.left == 0 && r.check && r.sum != r.want:
-		r.err = r.fail(fmt.Errorf("%w: the store says CRC-32C %08x, the bytes that came have %08x", backend.ErrChecksum, r.want, r.sum))
-	case r.left == 0:
-		r.err = io.EOF // an error beside the last byte came after all that was asked for
-	case errors.Is(err, io.EOF):
-		r.err = r.fail(io.ErrUnexpectedEOF)
-	case err != nil:
-		r.err = r.fail(amidBody(err))
-	}
-	return n, r.err
-}
-
-func (r *reader) Close() error {
-	if r.err == nil {
-		r.err = errors.New("read after close")
-	}
-	if err := r.body.Close(); r.left == 0 {
-		return err
-	}
-	return nil // given up on purpose, or failed already
+	return answer.NewReader(body)
 }
 
 // amidBody classes what the SDK makes of a body that breaks: what it has tried

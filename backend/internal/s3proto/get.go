@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/answer"
 )
 
 // maxRestarts bounds the requests of an Open whose object changes between the
@@ -71,11 +72,14 @@ func (s *Store) reader(ctx context.Context, key string, res *http.Response, opts
 		s.pool.Release()
 		return backend.Object{}, nil, s.refuse("open", key, err)
 	}
-	r, err := newReader(readerSpec{
-		ctx: ctx, body: res.Body, header: res.Header, object: object, start: start,
-		options: opts, pool: s.pool,
-		fail: func(err error) error { return s.refuse("open", key, err) },
-	})
+	body := answer.Body{
+		Body: res.Body, Start: start, Size: object.Size, Options: opts, Closed: s.pool.Release,
+		Fail: func(err error) error { return s.refuse("open", key, answer.Broken(ctx, err)) },
+	}
+	if opts.Offset == 0 && opts.Length == 0 {
+		body.Sum, body.Want = checksumOf(res.Header)
+	}
+	r, err := answer.NewReader(body)
 	if err != nil {
 		return backend.Object{}, nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/answer"
 )
 
 // A page is one answer to ListObjectsV2.
@@ -43,7 +44,7 @@ func readPage(ctx context.Context, body io.Reader) (page, error) {
 	n, err := buf.ReadFrom(io.LimitReader(body, maxPage+1))
 	switch {
 	case err != nil:
-		return page{}, broken(ctx, err)
+		return page{}, answer.Broken(ctx, err)
 	case n > maxPage:
 		return page{}, fmt.Errorf("%w: a page of the listing has more than %d bytes", backend.ErrUnavailable, maxPage)
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/backend/internal/answer"
 )
 
 var _ backend.PartUploader = (*Store)(nil)
@@ -291,7 +292,7 @@ func (s *Store) readDocument(ctx context.Context, res *http.Response) ([]byte, e
 	data, err := io.ReadAll(io.LimitReader(res.Body, maxPage+1))
 	switch {
 	case err != nil:
-		return nil, broken(ctx, err)
+		return nil, answer.Broken(ctx, err)
 	case len(data) > maxPage:
 		return nil, fmt.Errorf("%w: the answer has more than %d bytes", backend.ErrUnavailable, maxPage)
 	}
