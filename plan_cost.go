@@ -224,7 +224,7 @@ func (p *planner) copyRequests(dec decision, item PlanItem) (r PlanRequests) {
 	case item.Action == ActionLook:
 		r = PlanRequests{oneHead, oneHead}
 		if dec.destination.Size == dec.source.Size {
-			// Both sides are read where no marker settles it.
+			// Both sides are read where neither a marker nor a checksum settles it.
 			r.Most.Source.Get++
 			r.Most.Destination.Get++
 		}

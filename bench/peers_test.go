@@ -29,16 +29,31 @@ const (
 	peerSource, peerDestination = "flat-source", "flat-destination"
 )
 
-// A peer is another tool that brings one bucket up to date with another.
+// A peer is another tool that brings one place up to date with another.
 type peer struct {
 	name            string
 	module, version string
 	tags            string // build tags that leave out what this has no use for
 	cgo             bool
-	// command is what the tool is run with, to bring peerDestination up to date
-	// on the server at host, and what is added to its environment. It may write
-	// to dir.
-	command func(tb testing.TB, host, dir string) (args, env []string)
+	// command is what the tool is run with, to bring to up to date with from, and
+	// what is added to its environment. It may write to dir.
+	command func(tb testing.TB, s s3Server, from, to place, dir string) (args, env []string)
+}
+
+// An s3Server is where buckets are.
+type s3Server struct{ host, accessKey, secretKey string }
+
+func (s s3Server) url() string { return "http://" + s.host }
+
+// A place is a bucket, or a directory by its path.
+type place string
+
+// in is the place as a tool names it that puts prefix before a bucket.
+func (p place) in(prefix string) string {
+	if filepath.IsAbs(string(p)) {
+		return string(p)
+	}
+	return prefix + string(p)
 }
 
 // Each is run with its defaults, but for what it needs to take as unchanged what
@@ -47,32 +62,41 @@ var peers = []peer{
 	{
 		name: "juicefs sync", module: "github.com/juicedata/juicefs", version: "v1.3.1", cgo: true,
 		tags: "nogateway,nowebdav,nocos,nobos,nohdfs,noibmcos,noobs,nooss,noqingstor,nosftp,noswift,noazure,nogs,noufile,nob2,nonfs,nodragonfly,nosqlite,nomysql,nopg,notikv,nobadger,noetcd",
-		command: func(_ testing.TB, host, _ string) ([]string, []string) {
-			url := "minio://any:any-secret@" + host + "/"
-			return []string{"sync", "--no-https", url + peerSource + "/", url + peerDestination + "/"}, nil
+		command: func(_ testing.TB, s s3Server, from, to place, _ string) ([]string, []string) {
+			prefix := "minio://" + s.accessKey + ":" + s.secretKey + "@" + s.host + "/"
+			return []string{"sync", "--no-https", from.in(prefix) + "/", to.in(prefix) + "/"}, nil
 		},
 	},
 	{
 		name: "mc mirror", module: "github.com/minio/mc", version: "v0.0.0-20250313080218-cf909e1063a9",
-		command: func(_ testing.TB, host, dir string) ([]string, []string) {
-			return []string{"--config-dir", dir, "mirror", "--quiet", "peer/" + peerSource, "peer/" + peerDestination},
-				[]string{"MC_HOST_peer=http://any:any-secret@" + host}
+		command: func(_ testing.TB, s s3Server, from, to place, dir string) ([]string, []string) {
+			return []string{"--config-dir", dir, "mirror", "--quiet", from.in("peer/"), to.in("peer/")},
+				[]string{"MC_HOST_peer=http://" + s.accessKey + ":" + s.secretKey + "@" + s.host}
 		},
 	},
 	{
 		name: "s5cmd sync", module: "github.com/peak/s5cmd/v2", version: "v2.3.0",
-		command: func(_ testing.TB, host, _ string) ([]string, []string) {
-			return []string{"--endpoint-url", "http://" + host, "sync", "s3://" + peerSource + "/*", "s3://" + peerDestination + "/"},
-				[]string{"AWS_ACCESS_KEY_ID=any", "AWS_SECRET_ACCESS_KEY=any-secret", "AWS_REGION=us-east-1"}
+		command: func(_ testing.TB, s s3Server, from, to place, _ string) ([]string, []string) {
+			source := from.in("s3://") + "/"
+			if !filepath.IsAbs(string(from)) {
+				source += "*"
+			}
+			return []string{"--endpoint-url", s.url(), "sync", source, to.in("s3://") + "/"},
+				[]string{"AWS_ACCESS_KEY_ID=" + s.accessKey, "AWS_SECRET_ACCESS_KEY=" + s.secretKey, "AWS_REGION=us-east-1"}
 		},
 	},
 	{
-		name: "rclone sync --checksum --fast-list", module: "github.com/rclone/rclone", version: "v1.76.0",
-		command: func(tb testing.TB, host, dir string) ([]string, []string) {
+		name: "rclone sync --fast-list", module: "github.com/rclone/rclone", version: "v1.76.0",
+		command: func(tb testing.TB, s s3Server, from, to place, dir string) ([]string, []string) {
 			config := filepath.Join(dir, "rclone.conf")
-			text := "[peer]\ntype = s3\nprovider = Other\nlist_version = 2\naccess_key_id = any\nsecret_access_key = any-secret\nregion = us-east-1\nendpoint = http://" + host + "\n"
+			text := "[peer]\ntype = s3\nprovider = Other\nlist_version = 2\naccess_key_id = " + s.accessKey +
+				"\nsecret_access_key = " + s.secretKey + "\nregion = us-east-1\nendpoint = " + s.url() + "\n"
 			require.NoError(tb, os.WriteFile(config, []byte(text), 0o600))
-			return []string{"--config", config, "sync", "--checksum", "--fast-list", "peer:" + peerSource, "peer:" + peerDestination}, nil
+			args := []string{"--config", config, "sync", "--fast-list", from.in("peer:"), to.in("peer:")}
+			if !filepath.IsAbs(string(from)) {
+				args = append(args, "--checksum")
+			}
+			return args, nil
 		},
 	},
 }
@@ -108,36 +132,25 @@ func (p peer) build(ctx context.Context, dir string) (string, error) {
 	return binary, nil
 }
 
-// run is one run of the tool over both buckets of the server, which have the same
-// objects. One that did not list them all, and ended well, is an error too.
-func (p peer) run(tb testing.TB, binary string, server *testutil.Synthetic, objects int) (cost, map[string]int, error) {
+// run is one run of the tool.
+func (p peer) run(tb testing.TB, binary string, s s3Server, from, to place) (cost, error) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), peerRun)
 	defer cancel()
 	dir := tb.TempDir()
-	args, env := p.command(tb, strings.TrimPrefix(server.Endpoint, "http://"), dir)
+	args, env := p.command(tb, s, from, to, dir)
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Env = append(append(os.Environ(), "HOME="+dir), env...)
-	server.Counts()
-	c, err := measure(tb, cmd)
-	requests := server.Counts()
-	if err == nil && requests["ListObjects"] < 2*objects/1000 {
-		err = fmt.Errorf("it did not list everything: %v", requests)
-	}
-	return c, requests, err
+	return measure(tb, cmd)
 }
 
-// BenchmarkPeersFlatMillion prints what it costs this and other tools to find
-// that of a million objects in one flat directory none has changed, one tool
-// after the other on one synthetic server. A tool that cannot be built here is
-// left out, and the reason printed.
-//
-//	OBJREPL_BENCH_PEERS=1 go test ./bench -run '^$' -bench Peers -benchtime 1x -timeout 3h
-func BenchmarkPeersFlatMillion(b *testing.B) {
+// buildPeers returns the binaries of the peers, empty for one that cannot be built
+// here, whose reason it prints.
+func buildPeers(b *testing.B) []string {
+	b.Helper()
 	if os.Getenv(peersEnv) == "" {
 		b.Skip("set " + peersEnv + "=1 to build other tools and run them")
 	}
-	const objects = 1_000_000
 	binaries := make([]string, len(peers))
 	for i, p := range peers {
 		var err error
@@ -145,6 +158,17 @@ func BenchmarkPeersFlatMillion(b *testing.B) {
 			fmt.Printf("%s: left out: %v\n", p.name, err)
 		}
 	}
+	return binaries
+}
+
+// BenchmarkPeersFlatMillion prints what it costs this and other tools to find
+// that of a million objects in one flat directory none has changed, one tool
+// after the other on one synthetic server.
+//
+//	OBJREPL_BENCH_PEERS=1 go test ./bench -run '^$' -bench PeersFlat -benchtime 1x -timeout 3h
+func BenchmarkPeersFlatMillion(b *testing.B) {
+	const objects = 1_000_000
+	binaries := buildPeers(b)
 	for b.Loop() {
 		server := testutil.NewSynthetic(b, objects, flatSize)
 		f := newFlatBetween(b, objects, server, server)
@@ -163,7 +187,12 @@ func BenchmarkPeersFlatMillion(b *testing.B) {
 			if binaries[i] == "" {
 				continue
 			}
-			c, requests, err := p.run(b, binaries[i], server, objects)
+			server.Counts()
+			c, err := p.run(b, binaries[i], s3Server{strings.TrimPrefix(server.Endpoint, "http://"), "any", "any-secret"}, peerSource, peerDestination)
+			requests := server.Counts()
+			if err == nil && requests["ListObjects"] < 2*objects/1000 {
+				err = fmt.Errorf("it did not list everything: %v", requests)
+			}
 			if err != nil {
 				fmt.Printf("%s: left out: %v\n", p.name, err)
 				continue
