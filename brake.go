@@ -45,8 +45,7 @@ func parseBrake(s string) (brake, error) {
 
 var errBrake = errors.New(`must be a share such as "10%" (0% to 100%, two decimals at most), a number of objects such as "500", or "off"`)
 
-// stops reports whether deletes, of known objects the policy has a record of,
-// are too many.
+// stops reports whether deletes, of known objects of the policy, are too many.
 func (b brake) stops(deletes, known int64) bool {
 	if b.off || deletes <= b.count {
 		return false

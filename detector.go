@@ -77,7 +77,7 @@ type detector struct {
 type detected struct {
 	listed    int64 // source objects
 	unchanged int64
-	known     int64 // ledger entries
+	known     int64 // ledger entries, and what the pass found that the ledger lacked
 }
 
 // A stream is one of the inputs with its next element held ready.

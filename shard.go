@@ -43,7 +43,7 @@ func shardsBetween(splits []string) []shard {
 // scanned is what a complete scan knows.
 type scanned struct {
 	listed    int64 // objects at the source
-	known     int64 // entries in the ledger before
+	known     int64 // objects of the policy before, those that its ledger lacked too
 	deletions []*deletions
 }
 
@@ -171,15 +171,20 @@ func (p *pass) scanShardOnce(ctx context.Context, part shard, ahead int, kept []
 			p.emit(Event{Type: EventProgress})
 		}
 	}
+	found := int64(0)
 	p.pool.run(ctx, ahead, decisions, func(dec decision) outcome {
 		return p.finishOne(ctx, dec, p.settle(ctx, func() outcome { return p.work(ctx, dec) }))
 	}, func(dec decision, out outcome) {
 		keep.collect(ctx, dec, out)
+		if !dec.known && out.entry != nil && (out.kind == outcomeAdopted || dec.verdict == verdictClaim) {
+			found++
+		}
 		if dec.verdict == verdictClaim && out.entry != nil {
 			p.keepClaimed(kept[keptClaimed], dec, out)
 		}
 	})
 	*counts = d.counts
+	counts.known += found
 	if d.doubt && d.unseen {
 		p.doubt.stays.Store(true)
 	}
