@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -245,7 +246,17 @@ func (s *simulation) begin(state, id, actor string) {
 	for _, e := range s.readLedger(state, id) {
 		known[e.Key] = true
 	}
-	s.known[actor], s.passBegan[actor] = known, s.clock
+	s.known[actor], s.own[actor], s.passBegan[actor] = known, maps.Clone(known), s.clock
+	s.addOwn(id, actor)
+}
+
+// addOwn adds the objects of a policy that its ledger may lack.
+func (s *simulation) addOwn(id, actor string) {
+	for key, there := range s.destination {
+		if there != nil && (!there.foreignTo(id) || s.wrote(there)) {
+			s.own[actor][key] = true
+		}
+	}
 }
 
 func sortedKeys[V any](m map[string]V) []string {

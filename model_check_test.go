@@ -34,7 +34,10 @@ func (s *simulation) checkLedger(state, id, actor string) {
 // afterPass checks what the pass under test left behind and what it says.
 func (s *simulation) afterPass(res SyncResult, err error, forced bool) {
 	s.checkLedger(modelPolicy, modelPolicy, modelPolicy)
-	deleted, known := int64(len(s.deleted)), int64(len(s.known[modelPolicy]))
+	if s.twinUsed || s.anyLate {
+		s.addOwn(modelPolicy, modelPolicy) // some may have come while the pass was listing
+	}
+	deleted, known := int64(len(s.deleted)), int64(len(s.own[modelPolicy]))
 	brake, brakeErr := parseBrake(s.plan.setup.brake)
 	s.must(brakeErr)
 	switch {

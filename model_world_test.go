@@ -44,6 +44,7 @@ type simulation struct {
 
 	replicator *Replicator                // of the pass under test, nil after a crash
 	known      map[string]map[string]bool // by actor: the keys in its ledger when its pass began
+	own        map[string]map[string]bool // those, and the keys of its objects that its ledger lacked
 	passBegan  map[string]int
 	deleted    []string        // by the pass under test
 	audited    map[string]bool // the deletions that it has put on record
@@ -85,7 +86,7 @@ func newSimulation(p plan, m mutant, dir string) *simulation {
 		destination: map[string]*destinationVersion{}, byTag: map[backend.Tag]*destinationVersion{},
 		intended: map[string]bool{},
 		trashed:  map[string]*destinationVersion{}, looks: map[string][]int{},
-		shown: map[string]int{}, disturbed: map[string]int{}, known: map[string]map[string]bool{}, passBegan: map[string]int{},
+		shown: map[string]int{}, disturbed: map[string]int{}, known: map[string]map[string]bool{}, own: map[string]map[string]bool{}, passBegan: map[string]int{},
 		outages: map[string]int{}, ledgers: map[string][]ledger.Entry{}, forbidden: map[string]string{}, tagsRead: map[string]backend.Tag{},
 	}
 	for _, side := range []string{sideSource, sideOther, sideDestination} {

@@ -176,7 +176,7 @@ func (p *pass) scanShardOnce(ctx context.Context, part shard, ahead int, kept []
 		return p.finishOne(ctx, dec, p.settle(ctx, func() outcome { return p.work(ctx, dec) }))
 	}, func(dec decision, out outcome) {
 		keep.collect(ctx, dec, out)
-		if !dec.known && out.entry != nil && (out.kind == outcomeAdopted || dec.verdict == verdictClaim) {
+		if ours := out.kind == outcomeAdopted || dec.verdict == verdictClaim; ours && !dec.known && out.entry != nil && !out.entry.Adopted {
 			found++
 		}
 		if dec.verdict == verdictClaim && out.entry != nil {
