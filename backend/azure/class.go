@@ -130,7 +130,7 @@ func failed(ctx context.Context, op, key string, err error) error {
 		e.Err = ctx.Err()
 	case errors.As(err, &credentials):
 		e.Err, e.Hint = answer.Failure(fs.ErrPermission, "no credentials: "+credentials.text), "set accountKey or sasToken, or sign in"
-	case errors.Is(err, fs.ErrClosed):
+	case errors.Is(err, fs.ErrClosed), errors.Is(err, errBatchTooLarge):
 		e.Err = err
 	default:
 		e.Err, e.Hint = answer.Unanswered(err), "check endpoint, accountName and the network"

@@ -9,7 +9,8 @@
 // exceptions are a Put of more than 8 MiB, which is a request for each 8 MiB and
 // one more; a part of an upload, likewise; completing or aborting one, which looks
 // first what is there; a server-side copy of more than 256 MiB; and an Open that
-// begins at or after the end of the object.
+// begins at or after the end of the object. DeleteMany is one request, a Blob Batch
+// of at most 256 deletions and 4 MiB.
 //
 // # Integrity
 //
@@ -22,7 +23,7 @@
 // # Conditions
 //
 // All of them are the service's own and atomic: If-None-Match: * and If-Match of
-// writes, deletions, commits and copies.
+// writes, deletions, each deletion of a batch, commits and copies.
 //
 // # Uploads in parts
 //

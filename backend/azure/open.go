@@ -58,6 +58,8 @@ func (s *Store) connect(settings backend.Settings, place *url.URL) (err error) {
 		Transport: s.pool,
 		Retry:     policy.RetryOptions{MaxRetries: -1}, // the engine retries
 		Telemetry: policy.TelemetryOptions{Disabled: true},
+
+		PerCallPolicies: []policy.Policy{batchReader{}},
 	}}
 	switch {
 	case settings["accountKey"] != "":

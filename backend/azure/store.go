@@ -44,6 +44,7 @@ func properties(location string) backend.Properties {
 		Put:         both,
 		Delete:      backend.Conditions{IfMatch: true},
 		Complete:    both,
+		BulkDelete:  backend.Conditions{IfMatch: true},
 		Copy:        both,
 		MaxCopy:     maxObject,
 		MaxPut:      maxPut,
@@ -51,6 +52,8 @@ func properties(location string) backend.Properties {
 		CheckKey:    checkKey,
 		MaxMetadata: maxMetadata,
 		CheckClass:  checkTier,
+
+		MaxBulkDelete: maxBulkDelete,
 	}
 }
 
