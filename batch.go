@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"sync"
 
 	"github.com/objrepl/replication/backend"
 )
@@ -64,21 +65,39 @@ func (p *pass) deleteKept(ctx context.Context, d *deletions) error {
 		}, func(dec decision, out outcome) { keep.collect(ctx, dec, out) })
 		return errors.Join(d.err, keep.close(ctx))
 	}
+	var batches []*batch
+	run := func() {
+		var all sync.WaitGroup
+		for _, b := range batches {
+			all.Go(func() { b.run(ctx) })
+		}
+		all.Wait()
+		for _, b := range batches {
+			for i, r := range b.removals {
+				keep.collect(ctx, r.decision(), b.outcomes[i])
+			}
+		}
+		batches = batches[:0]
+	}
 	for kept := range inBatches(d.replay(), min(p.destination.props.MaxBulkDelete, maxBatch)) {
 		if ctx.Err() != nil {
 			break
 		}
-		b := &batch{pass: p, bulk: bulk, compared: compared, removals: kept, outcomes: make([]outcome, len(kept))}
-		b.run(ctx)
-		for i, r := range kept {
-			keep.collect(ctx, r.decision(), b.outcomes[i])
+		batches = append(batches, &batch{pass: p, bulk: bulk, compared: compared, removals: kept, outcomes: make([]outcome, len(kept))})
+		if len(batches) == batchesAtOnce {
+			run()
 		}
 	}
+	run()
 	return errors.Join(d.err, keep.close(ctx))
 }
 
-// maxBatch bounds a batch whatever the store takes.
-const maxBatch = 1000
+const (
+	// maxBatch bounds a batch whatever the store takes.
+	maxBatch = 1000
+	// batchesAtOnce bounds the batches of one shard that are under way.
+	batchesAtOnce = 4
+)
 
 func inBatches(kept iter.Seq[keptDeletion], size int) iter.Seq[[]*removal] {
 	return func(yield func([]*removal) bool) {

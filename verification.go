@@ -17,8 +17,8 @@ type Verification struct {
 	Compared int64
 	Equal    int64
 	// Read counts the objects whose content was read for it, at one side or
-	// both, and BytesRead what was read of the source. Of the others the
-	// ledger or their marker says that they are equal.
+	// both, and BytesRead what was read of them, once where it was both. Of the
+	// others the ledger, their marker or checksums say that they are equal.
 	Read      int64
 	BytesRead int64
 	// Special counts special files at the source, which are never replicated.

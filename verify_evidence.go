@@ -20,9 +20,8 @@ func (v *verifier) provenByLedger(dec decision) bool {
 // means that there was some, and that f says what it shows; read, that content was
 // read for it. What fails here is for the reading of both sides to report.
 func (v *verifier) proven(ctx context.Context, dec decision, f *Finding) (settled, read bool) {
-	if dec.known && string(dec.destination.Tag) == dec.entry.DestinationTag {
-		equal := v.provenByDigest(ctx, dec)
-		return equal, equal
+	if v.provenByDigest(ctx, dec) {
+		return true, true
 	}
 	there, err := v.stat(ctx, v.destination, dec.key)
 	if err != nil {
@@ -41,14 +40,15 @@ func (v *verifier) proven(ctx context.Context, dec decision, f *Finding) (settle
 	return true, read
 }
 
-// provenByDigest reports whether the file, of which only the stamp may have
-// changed, has the content and metadata that the ledger knows.
+// provenByDigest reports whether a file that the ledger knows, and of which only
+// the stamp may have changed, has the content and metadata that were copied.
 func (v *verifier) provenByDigest(ctx context.Context, dec decision) bool {
-	if string(dec.source.Tag) != dec.entry.SourceTag || len(dec.entry.Digest) == 0 {
+	e := &dec.entry
+	if !dec.known || string(dec.destination.Tag) != e.DestinationTag || string(dec.source.Tag) != e.SourceTag || len(e.Digest) == 0 {
 		return false
 	}
 	version, err := v.reader.digest(ctx, dec.key)
-	return err == nil && bytes.Equal(version.contentDigest(), dec.entry.Digest)
+	return err == nil && bytes.Equal(version.contentDigest(), e.Digest)
 }
 
 // provenByChecksum reports whether the checksum that a store has of one side
