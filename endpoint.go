@@ -80,8 +80,9 @@ func (p Policy) destinationPrefix() string {
 
 // checkApart refuses a policy that would replicate a store into itself: what
 // it wrote would be its own source, or its source its own to overwrite. So it
-// does where the shared state lies in what is replicated.
-func (r *Replicator) checkApart(source, destination *endpoint, state *policyState) error {
+// does where the shared state lies in what is replicated, or in the trash, which
+// people empty, or the trash in the state.
+func (r *Replicator) checkApart(p Policy, source, destination *endpoint, state *policyState) error {
 	if overlap(source.place(), destination.place()) {
 		return fmt.Errorf("%w: source %s and destination %s overlap; choose a place or prefix outside of the other",
 			ErrInvalidPolicy, source.place(), destination.place())
@@ -95,6 +96,10 @@ func (r *Replicator) checkApart(source, destination *endpoint, state *policyStat
 			return fmt.Errorf("%w: the state in %s and the %s %s overlap; choose another prefix or store for the state",
 				ErrInvalidPolicy, kept, e.role, e.place())
 		}
+	}
+	if trash := p.trashPlace(destination); overlap(kept, trash) {
+		return fmt.Errorf("%w: trash_prefix: the state in %s and the trash in %s overlap; choose another trash_prefix, or another prefix or store for the state",
+			ErrInvalidPolicy, kept, trash)
 	}
 	return nil
 }

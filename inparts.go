@@ -214,8 +214,12 @@ func (c *copying) complete(ctx context.Context, t *transfer, parts []backend.Par
 			o, err = t.upload.Complete(ctx, parts, guard.sends(c.expect))
 			c.unsure = c.unsure || err != nil && !backend.Definite(err)
 		}
-		if err == nil {
+		switch {
+		case err == nil:
 			out = c.done(v, o.Tag)
+			return nil
+		case errors.Is(err, backend.ErrNotEncrypted):
+			out = p.inTheClear(ctx, c.key, o.Tag, c.expect, err)
 			return nil
 		}
 		conflict := errors.Is(err, backend.ErrPrecondition) || errors.Is(err, fs.ErrExist)

@@ -215,7 +215,7 @@ func (p *pass) scratch(name string) string { return filepath.Join(p.dir, name) }
 // replaces it: the policy never made the object, and does not delete it.
 func (p *pass) work(ctx context.Context, d decision) outcome {
 	out := p.act(ctx, d)
-	if out.kind == outcomeSynced && d.hasDestination && d.known && d.entry.Adopted {
+	if written := out.kind == outcomeSynced || out.kind == outcomeFailed && out.entry != nil; written && d.hasDestination && d.known && d.entry.Adopted {
 		out.entry.Adopted = true
 	}
 	return out

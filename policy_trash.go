@@ -38,14 +38,18 @@ func (p Policy) checkTrash(source, destination *endpoint) error {
 			return fmt.Errorf("%w: trash_prefix %q begins no key of %s: %w", ErrInvalidPolicy, p.TrashPrefix, destination.props.Location, err)
 		}
 	}
-	if source.props.Location == "" || destination.props.Location == "" {
-		return nil
-	}
-	from := strings.TrimSuffix(source.props.Location, "/") + "/" + source.prefix
-	trash := strings.TrimSuffix(destination.props.Location, "/") + "/" + p.TrashPrefix
-	if strings.HasPrefix(from, trash) || strings.HasPrefix(trash, from) {
+	if overlap(source.place(), p.trashPlace(destination)) {
 		return fmt.Errorf("%w: trash_prefix %q leads into the source %s, which would replicate it; choose a place outside of that",
-			ErrInvalidPolicy, p.TrashPrefix, from)
+			ErrInvalidPolicy, p.TrashPrefix, source.place())
 	}
 	return nil
+}
+
+// trashPlace is where the trash lies, empty where that is not known or there is
+// none.
+func (p Policy) trashPlace(destination *endpoint) string {
+	if p.TrashPrefix == "" {
+		return ""
+	}
+	return placeWithin(destination.props.Location, p.TrashPrefix)
 }

@@ -159,7 +159,7 @@ func (p *conditionProbe) copies(ctx context.Context, put guard) (a answers, err 
 		return func(ctx context.Context, c backend.Condition) error {
 			return t.again.call(ctx, func() error {
 				o, err := copier.Copy(ctx, p.key, t.key, backend.CopyOptions{FromMatch: tag, If: c})
-				t.there = t.there || !backend.Definite(err)
+				t.there = t.there || !backend.Definite(err) || o.Tag != ""
 				if err == nil {
 					t.current = o.Tag
 				}

@@ -13,7 +13,7 @@ func (p *conditionProbe) put(ctx context.Context, c backend.Condition) error {
 	body := backend.Bytes(fmt.Appendf(nil, probeText, p.writes))
 	return p.again.call(ctx, func() error {
 		o, err := p.Put(ctx, p.key, body, backend.PutOptions{If: c})
-		p.there = p.there || !backend.Definite(err)
+		p.there = p.there || !backend.Definite(err) || o.Tag != ""
 		if err == nil {
 			p.current = o.Tag
 		}

@@ -61,7 +61,7 @@ func (r *Replicator) read(ctx context.Context, p Policy, task Task, options sync
 		return fail(err)
 	}
 	defer state.Close()
-	if err := r.checkApart(source, destination, state); err != nil {
+	if err := r.checkApart(p, source, destination, state); err != nil {
 		return fail(err)
 	}
 	known, err := r.readLedger(ctx, p.ID, state)

@@ -22,7 +22,7 @@ func (p *pass) finishOne(ctx context.Context, d decision, out outcome) outcome {
 		})
 	}
 	if out.kind == outcomeFailed && ctx.Err() != nil {
-		return outcome{forget: out.forget} // interrupted, which is no failure of the object
+		return outcome{entry: out.entry, forget: out.forget} // interrupted, which is no failure of the object
 	}
 	event := Event{Key: p.source.key(d.key), Size: out.size}
 	switch out.kind {
@@ -68,6 +68,9 @@ func (p *pass) finishOne(ctx context.Context, d decision, out outcome) outcome {
 	}
 	if int(p.full.Load()) >= 2*p.workers {
 		p.stop(fmt.Errorf("the pass was stopped, since nothing but this comes back: %w", out.err))
+	}
+	if err := p.unwritable(d, out); err != nil {
+		p.stop(err)
 	}
 	if event.Type != "" {
 		p.emit(event)

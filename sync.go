@@ -114,7 +114,7 @@ func (r *Replicator) pass(ctx context.Context, p Policy, options syncOptions, di
 		known, _ := guards.remembered()
 		weaker = destination.weaker(known)
 	}()
-	if err := r.checkApart(source, destination, state); err != nil {
+	if err := r.checkApart(p, source, destination, state); err != nil {
 		return fail(err)
 	}
 	ledger, err := r.takeLedger(ctx, p.ID, state, dir)

@@ -139,8 +139,11 @@ func (c *copying) attempt(ctx context.Context) (outcome, error) {
 	if c.withoutMarker(err) {
 		written, err = put()
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		return c.done(v, written.Tag), nil
+	case errors.Is(err, backend.ErrNotEncrypted):
+		return p.inTheClear(ctx, c.key, written.Tag, c.expect, err), nil
 	}
 	if readErr := v.readFailure(); readErr != nil {
 		if changed(readErr) {
@@ -169,7 +172,7 @@ func (c *copying) metadata(source backend.Object, mk marker) backend.Metadata {
 // marker, which then is left out: some servers count more bytes than are declared,
 // MinIO the prefix of each name for one.
 func (c *copying) withoutMarker(err error) bool {
-	again := !c.bare && errors.Is(err, backend.ErrInvalidMetadata)
+	again := !c.bare && errors.Is(err, backend.ErrInvalidMetadata) && !errors.Is(err, backend.ErrInvalidClass)
 	c.bare = c.bare || again
 	return again
 }

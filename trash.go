@@ -121,7 +121,7 @@ func (p *pass) toTrash(ctx context.Context, r *removal) error {
 		}
 	}
 	to := p.trash.dir + r.Key
-	err := p.again.call(ctx, func() error { return p.copyWithin(ctx, from, to, r.tag()) })
+	err := p.again.call(ctx, func() error { return p.copyToTrash(ctx, from, to, r.tag()) })
 	if errors.Is(err, backend.ErrPrecondition) || errors.Is(err, fs.ErrExist) {
 		// The version has moved on, or an attempt whose answer was lost has
 		// made the copy.

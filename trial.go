@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/objrepl/replication/backend"
@@ -80,11 +79,19 @@ func (r *Replicator) Try(ctx context.Context, name string, settings map[string]s
 	if err := r.clearEarlier(ctx, e, journal, prefix, t); err != nil {
 		return err
 	}
+	others, err := r.otherTrials(ctx, e, prefix)
+	if err != nil {
+		return err
+	}
 	if err := journal.begin(e.prefix); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.endTrial(ctx, e, journal)) }()
-	if err := r.checkAccess(ctx, e); err != nil {
+	now, err := r.checkAccess(ctx, e)
+	if err != nil {
+		return err
+	}
+	if err := r.clearOthers(ctx, e, journal, others, now, t); err != nil {
 		return err
 	}
 	if err := r.askForTrial(ctx, e, t); err != nil {
@@ -131,26 +138,27 @@ func (r *Replicator) askForTrial(ctx context.Context, e *endpoint, t *Trial) err
 
 // checkAccess writes, lists, reads and deletes one object, so that credentials
 // that lack a permission fail before there is more to remove. The driver's error
-// says which operation was refused.
-func (r *Replicator) checkAccess(ctx context.Context, e *endpoint) error {
+// says which operation was refused. It returns what time it is by the store's
+// clock, zero where that does not say.
+func (r *Replicator) checkAccess(ctx context.Context, e *endpoint) (now time.Time, err error) {
 	key := e.key("access")
 	call := func(f func() error) error { return r.again.call(ctx, f) }
 	if err := call(func() error {
 		_, err := e.Put(ctx, key, backend.Bytes(fmt.Appendf(nil, probeText, 0)), backend.PutOptions{})
 		return err
 	}); err != nil {
-		return err
+		return now, err
 	}
 	if err := call(func() error {
-		_, body, err := e.Open(ctx, key, backend.OpenOptions{})
+		o, body, err := e.Open(ctx, key, backend.OpenOptions{})
 		if err == nil {
-			err = body.Close()
+			now, err = o.Modified, body.Close()
 		}
 		return err
 	}); err != nil {
-		return err
+		return now, err
 	}
-	return call(func() error { return e.Delete(ctx, key, backend.DeleteOptions{}) })
+	return now, call(func() error { return e.Delete(ctx, key, backend.DeleteOptions{}) })
 }
 
 // trialTime bounds the removal at the end of a trial, which goes on when its
@@ -189,62 +197,3 @@ func (r *Replicator) endTrial(ctx context.Context, e *endpoint, journal *trialJo
 	}
 	return journal.forget(e.prefix)
 }
-
-// clearEarlier removes what earlier trials under the prefix left: those that the
-// journal has, since the lock says that they have ended, and those of other state
-// directories once nothing of them is younger than a day. It sees as well that
-// nothing is there yet.
-func (r *Replicator) clearEarlier(ctx context.Context, e *endpoint, journal *trialJournal, prefix string, t *Trial) error {
-	earlier, err := journal.load()
-	if err != nil {
-		return err
-	}
-	// What asking for conditions left is noted beside their answers.
-	if err := newGuards(newEndpoint(e.Backend, e.role, e.name, prefix), r.state, r.again, r.config.logger).sweep(ctx); err != nil {
-		return err
-	}
-	drop := func(prefix string) error {
-		n, err := r.clearTrial(ctx, e.Backend, journal, prefix)
-		t.Removed += n
-		if err == nil {
-			err = journal.forget(prefix)
-		}
-		return err
-	}
-	for _, prefix := range earlier {
-		if err := drop(prefix); errors.Is(err, fs.ErrPermission) {
-			r.config.logger.Warn("an earlier trial left what may not be removed", "store", e.props.Location, "prefix", prefix, "error", err)
-		} else if err != nil {
-			return fmt.Errorf("remove what an earlier trial left: %w", err)
-		}
-	}
-	newest := map[string]time.Time{}
-	if err := r.list(ctx, e.Backend, prefix+probeName, func(page []backend.Object) error {
-		for _, o := range page {
-			if place, ok := trialPrefix(o.Key, prefix); ok && (newest[place].Before(o.Modified)) {
-				newest[place] = o.Modified
-			} else if ok && o.Modified.IsZero() {
-				newest[place] = time.Now() // nobody knows
-			}
-		}
-		return nil
-	}); err != nil {
-		return err
-	}
-	for place, at := range newest {
-		switch {
-		case place == e.prefix:
-			return fmt.Errorf("prefix %q of %s is not empty", place, e.props.Location)
-		case time.Since(at) < trialAge:
-			t.Others = append(t.Others, place)
-		default:
-			if err := drop(place); err != nil {
-				return fmt.Errorf("remove what an earlier trial left: %w", err)
-			}
-		}
-	}
-	return nil
-}
-
-// trialAge is how old a trial is that cannot be under way any more.
-const trialAge = 24 * time.Hour

@@ -27,7 +27,8 @@ func trialPrefix(key, prefix string) (string, bool) {
 const trialDeletions = 8
 
 // clearTrial removes every object and every known upload under the prefix of a
-// trial, and returns how many objects there were. The error says what is left.
+// trial, and returns how many objects there were. The error says what is left, which
+// is also what no object is and what is under a directory that cannot be read.
 func (r *Replicator) clearTrial(ctx context.Context, b backend.Backend, journal *trialJournal, prefix string) (int, error) {
 	// Whatever a damaged journal says, nothing else is ever deleted.
 	if under, _, ok := strings.Cut(prefix, probeName); !ok {
@@ -42,6 +43,9 @@ func (r *Replicator) clearTrial(ctx context.Context, b backend.Backend, journal 
 		var deletions errgroup.Group
 		deletions.SetLimit(trialDeletions)
 		for i, o := range page {
+			if o.Problem != nil && (strings.HasPrefix(o.Key, prefix) || strings.HasPrefix(prefix, o.Key)) {
+				errs[i] = fmt.Errorf("%q: %w", o.Key, o.Problem)
+			}
 			if o.Problem != nil || !strings.HasPrefix(o.Key, prefix) {
 				continue
 			}
@@ -63,7 +67,7 @@ func (r *Replicator) clearTrial(ctx context.Context, b backend.Backend, journal 
 		return nil
 	})
 	if len(left) > 0 {
-		err = errors.Join(err, fmt.Errorf("%d objects are left behind under %q, the first: %w", len(left), prefix, left[0]))
+		err = errors.Join(err, fmt.Errorf("%d entries are left behind under %q, the first: %w", len(left), prefix, left[0]))
 	}
 	for key, ids := range journal.uploads(prefix) {
 		if abortErr := r.abortTrial(ctx, b, key, ids); abortErr != nil {

@@ -84,6 +84,12 @@ func (p *pass) copyInStore(ctx context.Context, d decision) outcome {
 	if unsure {
 		p.within.intents.lose(intentOf(to, d.source))
 	}
+	if errors.Is(err, backend.ErrNotEncrypted) {
+		if unsure {
+			p.doubt.stays.Store(true)
+		}
+		return p.inTheClear(ctx, d.key, copied.Tag, expect, err)
+	}
 	if err != nil && unsure && ctx.Err() == nil {
 		if there, ours := p.ownCopy(ctx, to, expect, fingerprintOf(d.source)); ours {
 			copied, err = there, nil

@@ -31,6 +31,14 @@ var (
 	ErrInvalidKey = errors.New("invalid key")
 	// ErrInvalidMetadata: the store can never hold this metadata.
 	ErrInvalidMetadata = errors.New("invalid metadata")
+	// ErrInvalidClass: the store has no such storage class or tier, whichever
+	// object it is for. It is an ErrInvalidMetadata.
+	ErrInvalidClass = fmt.Errorf("%w: storage class", ErrInvalidMetadata)
+	// ErrNotEncrypted: the store does not encrypt as its settings ask it to, and is
+	// sent nothing more. The write that finds it out has been applied: it returns
+	// the object, with its Tag, beside this error. Later ones return none. It is an
+	// fs.ErrPermission.
+	ErrNotEncrypted = fmt.Errorf("%w: the store does not encrypt what is written as it was asked to", fs.ErrPermission)
 	// ErrTooLarge: the object exceeds what the store takes.
 	ErrTooLarge = errors.New("object too large")
 	// ErrNoSpace: the store is full.
@@ -73,8 +81,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Definite reports whether a failed write certainly changed nothing. Of any
-// other failure (a lost answer, a timeout, a 5xx) the outcome is unknown until
+// Definite reports whether a failed write certainly changed nothing or, of
+// ErrNotEncrypted, what it returned. Of any other failure (a lost answer, a timeout, a 5xx) the outcome is unknown until
 // somebody looks.
 func Definite(err error) bool {
 	for _, class := range []error{

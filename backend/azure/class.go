@@ -34,6 +34,7 @@ const (
 	hintArchived  = "have the store rehydrate it to an online tier, then run again"
 	hintPolicy    = "an immutability policy or a legal hold protects it"
 	hintScope     = "check that encryptionScope exists, is enabled, and that the container lets it be named"
+	hintTier      = "check tier, or storage_class of the policy: an account of this kind does not have it"
 	hintBlocks    = "another program has begun an upload of it with block ids of another length; it is forgotten a week after its last block, or when the object is next written whole"
 )
 
@@ -94,6 +95,8 @@ func classify(code string, status int) (hint string, class error) {
 	case strings.Contains(code, "EncryptionScope"):
 		// By its name, for the service documents no code of these.
 		return hintScope, fs.ErrPermission
+	case code == "InvalidBlobTier", code == "BlobAccessTierNotSupportedForAccountType":
+		return hintTier, backend.ErrInvalidClass
 	case strings.HasPrefix(code, "Lease"):
 		return hintLease, fs.ErrPermission
 	case status == http.StatusNotFound, status/100 == 3:

@@ -296,3 +296,18 @@ func TestACopyTooLargeForOneRequestGoesInBlocks(t *testing.T) {
 	_, err = copier.Copy(t.Context(), "from", "to", backend.CopyOptions{FromMatch: "0x0"})
 	require.ErrorIs(t, err, backend.ErrPrecondition)
 }
+
+// An account of another kind has no tiers, or not this one, whatever the object.
+func TestATierThatTheAccountLacksIsTold(t *testing.T) {
+	for _, code := range []string{"InvalidBlobTier", "BlobAccessTierNotSupportedForAccountType"} {
+		f := newFake(t)
+		f.answers(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Ms-Error-Code", code)
+			w.WriteHeader(http.StatusBadRequest)
+		})
+		_, err := f.Put(t.Context(), "k", backend.Bytes([]byte("x")), backend.PutOptions{Class: "Cool"})
+		require.ErrorIs(t, err, backend.ErrInvalidClass)
+		require.ErrorIs(t, err, backend.ErrInvalidMetadata)
+		require.ErrorContains(t, err, "; check tier")
+	}
+}

@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/rand"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/objrepl/replication"
+	"github.com/objrepl/replication/backend"
 	"github.com/objrepl/replication/internal/testutil"
 )
 
@@ -144,7 +147,8 @@ func TestAFolderMarkerInABucketThatEncryptsIsCopiedOnceAndNotDeleted(t *testing.
 	require.Contains(t, keptAs(t, server, to["bucket"]), "folder/")
 }
 
-// versitygw knows no encryption and says nothing.
+// versitygw knows no encryption and says nothing. What asks it for its conditions
+// finds that out, and leaves nothing.
 func TestNothingIsSentInTheClearToAStoreThatShouldEncrypt(t *testing.T) {
 	server := testutil.SharedVersityGW(t)
 	settings := bucket(server, server.NewBucket(t))
@@ -153,11 +157,92 @@ func TestNothingIsSentInTheClearToAStoreThatShouldEncrypt(t *testing.T) {
 	r := replicator(t)
 	for range 2 {
 		res, err := r.Sync(t.Context(), policy)
-		require.ErrorIs(t, err, replication.ErrObjectsFailed)
-		requireSays(t, err, server, "s3", `.txt"`, "does not encrypt", "leave sse and kms_key_id out")
-		require.EqualValues(t, 20, res.Failed)
-		for name := range keptAs(t, server, settings["bucket"]) {
-			require.True(t, strings.HasPrefix(name, probeName), "%s was sent", name)
+		require.ErrorIs(t, err, backend.ErrNotEncrypted)
+		require.NotErrorIs(t, err, replication.ErrObjectsFailed)
+		requireSays(t, err, server, "s3", `.txt"`, "the pass was stopped", "does not encrypt", "leave sse and kms_key_id out")
+		require.Zero(t, res.Synced)
+		require.Empty(t, keptAs(t, server, settings["bucket"]))
+	}
+}
+
+// Where the conditions are known from before, an object finds it out.
+func TestAnObjectThatAStoreHasInTheClearIsRemovedUnlessItReplacedAnother(t *testing.T) {
+	server := testutil.SharedVersityGW(t)
+	for name, source := range map[string]func(t *testing.T) (replication.Policy, func(key string)){
+		"put": func(t *testing.T) (replication.Policy, func(string)) {
+			dir := t.TempDir()
+			return upload("s3", dir, bucket(server, server.NewBucket(t))), func(key string) {
+				require.NoError(t, os.WriteFile(filepath.Join(dir, key), []byte(rand.Text()), 0o644))
+			}
+		},
+		"copy": func(t *testing.T) (replication.Policy, func(string)) {
+			from := bucket(server, server.NewBucket(t))
+			p := upload("s3", "", bucket(server, server.NewBucket(t)))
+			p.SourceBackend, p.SourceSettings = "s3", from
+			return p, func(key string) {
+				text := rand.Text()
+				_, err := server.Client(t).PutObject(t.Context(), from["bucket"], key, strings.NewReader(text), int64(len(text)), minio.PutObjectOptions{})
+				require.NoError(t, err)
+			}
+		},
+	} {
+		for _, threshold := range []int64{1, 1 << 20} {
+			t.Run(fmt.Sprintf("%s, parts from %d", name, threshold), func(t *testing.T) {
+				r := replicator(t, replication.WithConcurrency(1), replication.WithPartThreshold(max(threshold, 20)))
+				policy, write := source(t)
+				there := policy.DestinationSettings["bucket"]
+				write("first")
+				_, err := r.Sync(t.Context(), policy)
+				require.NoError(t, err)
+
+				policy.DestinationSettings["sse"] = "AES256"
+				write("new")
+				_, err = r.Sync(t.Context(), policy)
+				require.ErrorIs(t, err, backend.ErrNotEncrypted)
+				require.Equal(t, map[string]string{"first": ""}, keptAs(t, server, there))
+
+				delete(policy.DestinationSettings, "sse")
+				_, err = r.Sync(t.Context(), policy)
+				require.NoError(t, err)
+				policy.DestinationSettings["sse"] = "AES256"
+				write("first")
+				_, err = r.Sync(t.Context(), policy)
+				require.ErrorIs(t, err, backend.ErrNotEncrypted)
+				requireSays(t, err, server, "took the place of another version")
+				require.Len(t, keptAs(t, server, there), 2)
+
+				delete(policy.DestinationSettings, "sse")
+				res, err := r.Sync(t.Context(), policy)
+				require.NoError(t, err)
+				require.EqualValues(t, 1, res.Synced, "it is written anew")
+			})
+		}
+	}
+}
+
+// MinIO has no such class, whatever the object.
+func TestAClassThatTheStoreLacksEndsThePass(t *testing.T) {
+	server := testutil.SharedMinIO(t)
+	for _, driver := range []string{"s3", "minio"} {
+		for name, change := range map[string]func(*replication.Policy){
+			"check storageClass": func(p *replication.Policy) { p.DestinationSettings["storageClass"] = "NO_SUCH_CLASS" },
+			"check storage_class of the policy": func(p *replication.Policy) {
+				p.StorageClass = map[string]string{"*": "NO_SUCH_CLASS"}
+			},
+		} {
+			t.Run(driver+", "+name, func(t *testing.T) {
+				proxy := testutil.CountingProxy(t, server.Endpoint)
+				settings := bucket(server, server.NewBucket(t))
+				settings["endpoint"] = proxy.URL
+				policy := upload(driver, files(t, 200), settings)
+				change(&policy)
+				_, err := replicator(t, replication.WithConcurrency(2)).Sync(t.Context(), policy)
+				require.ErrorIs(t, err, backend.ErrInvalidClass)
+				require.NotErrorIs(t, err, replication.ErrObjectsFailed)
+				requireSays(t, err, server, "the pass was stopped", "InvalidStorageClass", "; "+name)
+				require.Less(t, proxy.Counts()["PUT"], 12)
+				require.Empty(t, keptAs(t, server, settings["bucket"]))
+			})
 		}
 	}
 }

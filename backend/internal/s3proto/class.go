@@ -21,8 +21,9 @@ const (
 	hintKMS        = "check kms_key_id, or the key that the bucket encrypts with, and the permission to use it"
 	hintNoKMS      = "the store has no keys to encrypt with; leave sse and kms_key_id out or set its KMS up"
 	hintArchived   = "have the store restore it (RestoreObject), then run again"
-	hintClass      = "check storageClass, or storage_class of the policy"
-	hintInTheClear = "leave sse and kms_key_id out and have the bucket encrypt by default, or use a store that knows them; delete what was written"
+	hintClass      = "check storageClass"
+	hintObject     = "check storage_class of the policy"
+	hintInTheClear = "leave sse and kms_key_id out and have the bucket encrypt by default, or use a store that knows them"
 	hintEndpoint   = "check endpoint"
 	hintInTheWay   = "on this server another object is in the way: one's key continues the other's"
 )
@@ -86,7 +87,7 @@ var codes = map[string]meaning{
 	"ExistingObjectIsDirectory":              {backend.ErrInvalidKey, hintInTheWay},
 	"DirectoryObjectContainsData":            {class: backend.ErrInvalidKey},
 	"MetadataTooLarge":                       {class: backend.ErrInvalidMetadata},
-	"InvalidStorageClass":                    {backend.ErrInvalidMetadata, hintClass},
+	"InvalidStorageClass":                    {backend.ErrInvalidClass, hintClass},
 	"InvalidTag":                             {class: backend.ErrInvalidMetadata},
 	"RequestHeaderSectionTooLarge":           {class: backend.ErrInvalidMetadata},
 	"XMinioUnsupportedMetadata":              {class: backend.ErrInvalidMetadata},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"strings"
 
@@ -65,14 +64,10 @@ const (
 	inTheClear
 )
 
-var errInTheClear = fmt.Errorf("%w: the store does not encrypt what is written as it was asked to", fs.ErrPermission)
-
 // checkAtRest looks whether the server has encrypted what it was given first:
 // some ignore the headers above without a word (versitygw), and nothing more
 // is sent to such a one. Most say it in their answer; what MinIO copies is asked
-// for. The error is of the class of other settings that do not fit the store,
-// although that one object was written: as one of unknown outcome it would be
-// found, and pass for a success.
+// for. The caller returns the object beside the error.
 func (s *Store) checkAtRest(ctx context.Context, op, key string, answer http.Header) error {
 	want := s.config.Storage.Get(encryptionHeader)
 	if want == "" || s.atRest.Load() == encrypts {
@@ -92,5 +87,5 @@ func (s *Store) checkAtRest(ctx context.Context, op, key string, answer http.Hea
 		return nil
 	}
 	s.atRest.Store(inTheClear)
-	return s.refuse(op, key, errInTheClear)
+	return s.refuse(op, key, fmt.Errorf("%w, and has this object in the clear", backend.ErrNotEncrypted))
 }

@@ -87,6 +87,14 @@ func (f *fault) error(ctx context.Context) *backend.Error {
 	return out
 }
 
+// blameClass says where a class comes from that the store lacks: one that came with
+// the object is not the setting's.
+func (f *fault) blameClass(ofObject string) {
+	if f.code == "InvalidStorageClass" && ofObject != "" {
+		f.hint = hintObject
+	}
+}
+
 // ambiguous says whether the answer is a 404 that does not tell an absent
 // object from an absent bucket.
 func (f *fault) ambiguous() bool {

@@ -61,6 +61,7 @@ func (s *Store) UploadParts(ctx context.Context, key string, opts backend.PartsO
 	}
 	res, f := s.send(ctx, &request{op: op, method: http.MethodPost, key: key, query: url.Values{"uploads": {""}}, header: header})
 	if f != nil {
+		f.blameClass(opts.Class)
 		return nil, s.settle(ctx, f)
 	}
 	var answer struct {

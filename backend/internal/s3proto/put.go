@@ -30,6 +30,7 @@ func (s *Store) Put(ctx context.Context, key string, body backend.Body, opts bac
 	res, f := s.send(ctx, r)
 	if f != nil {
 		s.explainBreak(ctx, f, p, opts.If)
+		f.blameClass(opts.Class)
 		return backend.Object{}, putError(ctx, f, p, opts.If)
 	}
 	s.discard(res)
@@ -44,7 +45,7 @@ func (s *Store) Put(ctx context.Context, key string, body backend.Body, opts bac
 // that is known.
 func (s *Store) writeHeader(opts backend.PutOptions) (http.Header, error) {
 	if s.atRest.Load() == inTheClear {
-		return nil, errInTheClear
+		return nil, backend.ErrNotEncrypted
 	}
 	return s.putHeader(opts)
 }

@@ -178,7 +178,7 @@ func (s *Store) settle(ctx context.Context, f *fault) error {
 // be used.
 func (s *Store) refuse(op, key string, err error) error {
 	e := &backend.Error{Op: op, Backend: s.config.Driver, Key: key, Err: err}
-	if errors.Is(err, errInTheClear) {
+	if errors.Is(err, backend.ErrNotEncrypted) {
 		e.Hint = hintInTheClear
 	}
 	return e
