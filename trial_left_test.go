@@ -119,3 +119,14 @@ func TestATrialOfUnknownAgeStays(t *testing.T) {
 		require.Len(t, w.contents(w.destination), 2)
 	}
 }
+
+// Keys of this form are no objects to a pass, but a place may be called so.
+func TestATrialUnderAPrefixThatLooksLikeOneIsCleared(t *testing.T) {
+	w, _ := newServerWorld(t)
+	require.NoError(t, w.r.Try(t.Context(), "test", w.policy.DestinationSettings, "x/"+newProbeName()+"/", func(ctx context.Context, trial *Trial) error {
+		litter(t, ctx, trial)
+		return nil
+	}))
+	require.NoError(t, w.try(t.Context(), func(context.Context, *Trial) error { return nil }))
+	w.requireNoTrial()
+}

@@ -31,9 +31,8 @@ const trialDeletions = 8
 // is also what no object is and what is under a directory that cannot be read.
 func (r *Replicator) clearTrial(ctx context.Context, b backend.Backend, journal *trialJournal, prefix string) (int, error) {
 	// Whatever a damaged journal says, nothing else is ever deleted.
-	if under, _, ok := strings.Cut(prefix, probeName); !ok {
-		return 0, fmt.Errorf("%q is no prefix of a trial", prefix)
-	} else if own, ok := trialPrefix(prefix, under); !ok || own != prefix {
+	under := prefix[:max(strings.LastIndex(prefix, probeName), 0)] // the place may have such a name too
+	if own, ok := trialPrefix(prefix, under); !ok || own != prefix {
 		return 0, fmt.Errorf("%q is no prefix of a trial", prefix)
 	}
 	var removed int
