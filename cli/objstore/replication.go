@@ -141,6 +141,11 @@ func (a *app) policyRemoveCommand() *cobra.Command {
 	return cmd
 }
 
+// addIDFlag adds the flag of a command that takes stored policies alone.
 func addIDFlag(cmd *cobra.Command, id *string) {
 	cmd.Flags().StringVar(id, "id", "", "`ID` of the policy")
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return ofOneShot(run(cmd, args), *id, "a one-shot sync has no stored policy; give its SRC and DST to 'objstore sync' again")
+	}
 }

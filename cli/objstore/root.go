@@ -15,6 +15,7 @@ import (
 type app struct {
 	stdin   *os.File
 	stdout  io.Writer
+	columns int // of the terminal that is stdout, 0 if it is none
 	console *console
 
 	stateDir    string
