@@ -128,12 +128,14 @@ func (t *table) flush() error {
 	return t.w.Flush()
 }
 
-// time renders a moment: to the minute where a person reads it, and else in full.
-func (t *table) time(at time.Time) string {
-	if at.IsZero() || t.columns == 0 {
+const minuteForm = "2006-01-02 15:04"
+
+// time renders a moment: to the minute on a terminal, in full elsewhere.
+func (a *app) time(at time.Time) string {
+	if at.IsZero() || a.columns == 0 {
 		return localTime(at)
 	}
-	return at.Local().Format("2006-01-02 15:04")
+	return at.Local().Format(minuteForm)
 }
 
 // localTime renders a moment for a person: empty where there is none.

@@ -40,7 +40,7 @@ at. A one-shot sync is named by its id, or by the same SRC and DST.`,
 					var rows [][]string
 					for _, d := range letters {
 						rows = append(rows, []string{
-							d.Key, humanCount(int64(d.Attempts)), t.time(d.First), t.time(d.Last), t.time(d.NextTry), d.Reason,
+							d.Key, humanCount(int64(d.Attempts)), a.time(d.First), a.time(d.Last), a.time(d.NextTry), d.Reason,
 						})
 					}
 					t.grid([]column{

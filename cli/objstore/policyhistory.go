@@ -52,7 +52,7 @@ process was killed leaves no line.`,
 					var rows [][]string
 					for _, p := range passes {
 						rows = append(rows, []string{
-							t.time(p.Started), roundDuration(p.Duration), passOutcome(p), humanCount(p.Synced), humanBytes(p.BytesTotal),
+							a.time(p.Started), roundDuration(p.Duration), passOutcome(p), humanCount(p.Synced), humanBytes(p.BytesTotal),
 							humanCount(p.Adopted), humanCount(p.Deleted), humanCount(p.Failed), humanCount(p.Skipped),
 							withoutPolicy(p.Error, id),
 						})

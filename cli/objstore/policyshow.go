@@ -38,7 +38,7 @@ func (a *app) policyListCommand() *cobra.Command {
 					}
 					var rows [][]string
 					for _, p := range list.Policies {
-						last, state := lastSync(ctx, t, r, p.ID)
+						last, state := a.lastSync(ctx, r, p.ID)
 						rows = append(rows, []string{p.ID, source(p), destination(p), interval(p), yesNo(p.Enabled), last, state})
 					}
 					t.grid([]column{
@@ -64,7 +64,7 @@ func (a *app) policyGetCommand() *cobra.Command {
 					return err
 				}
 				p = r.Redacted(p)
-				return a.print(p, func(t *table) { showPolicy(ctx, t, p, r) })
+				return a.print(p, func(t *table) { a.showPolicy(ctx, t, p, r) })
 			})
 		},
 	}
@@ -73,7 +73,7 @@ func (a *app) policyGetCommand() *cobra.Command {
 	return cmd
 }
 
-func showPolicy(ctx context.Context, t *table, p replication.Policy, r *replication.Replicator) {
+func (a *app) showPolicy(ctx context.Context, t *table, p replication.Policy, r *replication.Replicator) {
 	t.field("id", p.ID)
 	t.field("enabled", yesNo(p.Enabled))
 	t.field("source", p.SourceBackend)
@@ -107,7 +107,7 @@ func showPolicy(ctx context.Context, t *table, p replication.Policy, r *replicat
 	if p.Concurrency > 0 {
 		t.field("concurrency", strconv.Itoa(p.Concurrency))
 	}
-	last, state := lastSync(ctx, t, r, p.ID)
+	last, state := a.lastSync(ctx, r, p.ID)
 	t.field("last sync", strings.TrimSpace(last+" "+state))
 }
 
@@ -156,7 +156,7 @@ func yesNo(b bool) string {
 }
 
 // lastSync returns when a policy's last pass ended and how.
-func lastSync(ctx context.Context, t *table, r *replication.Replicator, id string) (when, state string) {
+func (a *app) lastSync(ctx context.Context, r *replication.Replicator, id string) (when, state string) {
 	s, err := r.Status(ctx, id)
 	switch {
 	case err != nil:
@@ -164,7 +164,7 @@ func lastSync(ctx context.Context, t *table, r *replication.Replicator, id strin
 	case s.SyncCount == 0 && s.LastSyncTime.IsZero():
 		return "never", ""
 	case s.LastError != "":
-		return t.time(s.LastSyncTime), "failed"
+		return a.time(s.LastSyncTime), "failed"
 	}
-	return t.time(s.LastSyncTime), "ok"
+	return a.time(s.LastSyncTime), "ok"
 }

@@ -99,7 +99,7 @@ func (a *app) printStatuses(ctx context.Context, r *replication.Replicator) erro
 		var rows [][]string
 		for _, s := range statuses {
 			rows = append(rows, []string{
-				s.PolicyID, yesNo(s.Enabled), t.time(s.LastSyncTime), humanCount(s.SyncCount),
+				s.PolicyID, yesNo(s.Enabled), a.time(s.LastSyncTime), humanCount(s.SyncCount),
 				humanCount(s.TotalObjectsSynced), humanCount(s.TotalObjectsDeleted), humanCount(s.TotalErrors),
 				humanBytes(s.TotalBytesSynced), withoutPolicy(s.LastError, s.PolicyID),
 			})
@@ -125,7 +125,7 @@ func (a *app) showStatus(t *table, s replication.Status) {
 	t.field("errors", humanCount(s.TotalErrors))
 	if s.SyncCount > 0 {
 		t.field("average duration", roundDuration(s.AverageSyncDuration))
-		t.field("last sync", t.time(s.LastSyncTime))
+		t.field("last sync", a.time(s.LastSyncTime))
 		t.field("last result", summary(s.LastResult))
 	} else {
 		t.field("last sync", "never")
