@@ -82,9 +82,9 @@ func showPlan(t *table, p replication.Plan, file string) {
 	if p.DestinationMissing {
 		t.line("the destination does not exist yet")
 	}
-	t.line("%s", outlook(p))
+	t.sentence("%s", outlook(p))
 	if p.HeldBack != nil {
-		t.line("nothing would be deleted: %v; the flag is --force-deletes", p.HeldBack)
+		t.sentence("nothing would be deleted: %v; the flag is --force-deletes", p.HeldBack)
 	}
 	t.line("this was a dry run: nothing was changed")
 }

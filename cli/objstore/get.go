@@ -14,8 +14,9 @@ func (a *app) getCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get KEY [FILE]",
 		Short: "Read an object to standard output or a file",
-		Long: `Read an object to standard output, or to FILE, which is replaced at once when all
-bytes have arrived and otherwise stays as it was. The format flag has no say in it.`,
+		Long: `Read an object to standard output, or to FILE, which is replaced at once when
+all bytes have arrived and otherwise stays as it was. The format flag has no say
+in it.`,
 		Args: args(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd, &store, func(ctx context.Context, b backend.Backend) error {
@@ -50,8 +51,8 @@ func (a *app) statCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stat KEY",
 		Short: "Show what a store knows of an object",
-		Long: `Show what a store knows of an object, in one request. Its object tags, such as S3's
-and Azure's, take another one, made with --tags.`,
+		Long: `Show what a store knows of an object, in one request. Its object tags, such as
+S3's and Azure's, take another one, made with --tags.`,
 		Args: args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd, &store, func(ctx context.Context, b backend.Backend) error {

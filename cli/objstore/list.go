@@ -40,7 +40,7 @@ func (a *app) listCommand() *cobra.Command {
 		},
 	}
 	store.add(cmd)
-	cmd.Flags().Int64Var(&limit, "limit", 0, "list at most so many objects (default all)")
+	cmd.Flags().Int64Var(&limit, "limit", 0, "list at most `N` objects (default all)")
 	return cmd
 }
 

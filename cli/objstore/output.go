@@ -108,15 +108,21 @@ func (t *table) endFields() {
 	t.fields = nil
 }
 
-// line prints text that belongs to no column.
+// line prints text that belongs to no column, as one line wherever it goes.
 func (t *table) line(format string, args ...any) {
 	t.endFields()
+	t.text(oneLine(fmt.Sprintf(format, args...)))
+}
+
+// sentence prints text that takes several lines on a terminal.
+func (t *table) sentence(format string, args ...any) {
+	t.endFields()
 	text := oneLine(fmt.Sprintf(format, args...))
-	if t.columns > 0 {
-		wrap(t.w, "", "  ", text, t.columns)
+	if t.columns == 0 {
+		t.text(text)
 		return
 	}
-	t.text(text)
+	wrap(t.w, "", "  ", text, t.columns)
 }
 
 // text prints a line as it is.

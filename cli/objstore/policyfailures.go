@@ -14,8 +14,8 @@ func (a *app) policyFailuresCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "failures",
 		Short: "List the objects that a policy's passes keep failing at",
-		Long: `List the objects that the passes of a policy, or of a one-shot sync, keep failing
-at. A one-shot sync is named by its id, or by the same SRC and DST.`,
+		Long: `List the objects that the passes of a policy, or of a one-shot sync, keep
+failing at. A one-shot sync is named by its id, or by the same SRC and DST.`,
 		Example: `  objstore replication failures --id=dr
   objstore replication failures ./data ./backup`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -66,8 +66,8 @@ func (a *app) policyReplayCommand() *cobra.Command {
 		Long: `Try again the objects that the passes of a policy, or of a one-shot sync, keep
 failing at, and nothing else. It lists nothing and deletes nothing.
 
-A one-shot sync is named by the same SRC and DST, with the flags that it had: what
-they say, credentials above all, is not stored.`,
+A one-shot sync is named by the same SRC and DST, with the flags that it had:
+what they say, credentials above all, is not stored.`,
 		Example: `  objstore replication replay --id=dr
   objstore replication replay ./data ./backup --foreign=overwrite`,
 		RunE: func(cmd *cobra.Command, args []string) error {

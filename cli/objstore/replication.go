@@ -50,8 +50,8 @@ func (a *app) policyAddCommand() *cobra.Command {
 nothing.`,
 		Example: `  objstore replication add --id=dr \
     --source-backend=local --source-setting=path=/srv/data \
-    --dest-backend=s3 --dest-setting=bucket=backup --dest-setting=region=eu-central-1 \
-    --interval=5m --max-delete=10%`,
+    --dest-backend=s3 --dest-setting=bucket=backup \
+    --dest-setting=region=eu-central-1 --interval=5m --max-delete=10%`,
 		Args: args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p := replication.Policy{ID: pf.given.ID, Enabled: true}

@@ -24,7 +24,8 @@ same sync again copies only what has changed, and deletes at DST what is gone
 from SRC, of what it wrote there itself and nothing else.`,
 		Example: `  objstore sync ./data ./backup
   objstore sync ./data 's3://bucket/prefix?region=eu-central-1'
-  objstore sync 'minio://bucket/a?endpoint=http://localhost:9000&accessKey=env:KEY&secretKey=env:SECRET' ./a`,
+  objstore sync ./data \
+    'minio://b?endpoint=http://host:9000&accessKey=env:KEY&secretKey=env:SECRET'`,
 		Args: args(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := plan.check(); err != nil {

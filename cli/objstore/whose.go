@@ -27,7 +27,7 @@ func (w *whose) given(a *app, cmd *cobra.Command, args []string) (bool, error) {
 	named := cmd.Flags().Changed("id")
 	switch {
 	case named && len(args) > 0, len(args) == 1:
-		return false, usagef(helpHint(cmd), "%s takes either --id=ID or SRC and DST", cmd.CommandPath())
+		return false, usagef(helpHint(cmd), "%s takes either --id=ID or SRC and DST", nameOf(cmd))
 	case len(args) == 0:
 		return named, nil
 	}
@@ -40,7 +40,7 @@ func (w *whose) given(a *app, cmd *cobra.Command, args []string) (bool, error) {
 func (w *whose) must(a *app, cmd *cobra.Command, args []string) error {
 	given, err := w.given(a, cmd, args)
 	if err == nil && (!given || w.places == nil && w.id == "") {
-		err = usagef(helpHint(cmd), "%s needs --id=ID, or SRC and DST", cmd.CommandPath())
+		err = usagef(helpHint(cmd), "%s needs --id=ID, or SRC and DST", nameOf(cmd))
 	}
 	return err
 }

@@ -116,7 +116,7 @@ func plainHTTP(cause error) bool {
 // scheme of the endpoint is wrong, or it has none.
 func Hint(cause error, other string) string {
 	if plainHTTP(cause) {
-		return "write endpoint with http:// in front; https://, or none, which means https://, is not what this server speaks"
+		return "write endpoint with http:// in front: https://, which no scheme means too, is not what the server speaks"
 	}
 	return other
 }
