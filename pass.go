@@ -114,7 +114,7 @@ func (p *pass) finish(err error) (SyncResult, error) {
 	r.Skipped = p.result.unchanged.Load() + r.Special
 	r.Errors, r.FailuresFile = p.failures.summary()
 	if err == nil && r.Failed > 0 {
-		err = fmt.Errorf("%w: %d, the first is %w", ErrObjectsFailed, r.Failed, r.Errors[0].Err)
+		err = fmt.Errorf("%w: %d, the first is %q: %w", ErrObjectsFailed, r.Failed, r.Errors[0].Key, r.Errors[0].Err)
 	}
 	if err != nil {
 		err = fmt.Errorf("policy %q: %w", p.policy.ID, err)

@@ -34,6 +34,11 @@ func (r *Replicator) Replay(ctx context.Context, id string) (SyncResult, error) 
 	if err != nil {
 		return SyncResult{PolicyID: id}, err
 	}
+	return r.ReplayOf(ctx, p)
+}
+
+// ReplayOf is Replay for a policy that need not be stored.
+func (r *Replicator) ReplayOf(ctx context.Context, p Policy) (SyncResult, error) {
 	return r.Sync(ctx, p, func(o *syncOptions) { o.replay = true })
 }
 

@@ -71,20 +71,27 @@ func (r *Replicator) validateStateBackend() error {
 }
 
 // recall gives f a policy of the store or the policy file, and what its passes
-// remember, to look at.
+// remember, to look at. A policy that Sync was given and nobody stored is known
+// by its passes: of it f is given no more than the id.
 func (r *Replicator) recall(ctx context.Context, id string, f func(Policy, *policyState) error) error {
 	leave, err := r.enter()
 	if err != nil {
 		return err
 	}
 	defer leave()
-	p, err := r.Policy(id)
-	if err != nil {
-		return err
+	p, unknown := r.Policy(id)
+	if unknown != nil && !errors.Is(unknown, ErrPolicyNotFound) {
+		return unknown
 	}
 	state, err := r.readPolicyState(ctx, id)
 	if err != nil {
-		return err
+		return errors.Join(unknown, err)
+	}
+	if unknown != nil {
+		p = Policy{ID: id}
+		if s, err := readStatus(ctx, state); err != nil || s.Passes == 0 {
+			return errors.Join(unknown, err, state.Close())
+		}
 	}
 	return errors.Join(f(p, state), state.Close())
 }

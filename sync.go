@@ -37,7 +37,8 @@ func (r *Replicator) SyncPolicy(ctx context.Context, id string, opts ...SyncOpti
 }
 
 // Sync runs one pass of a policy that is not stored; see SyncPolicy. Its
-// ledger, lock and status live under its id like those of a stored one.
+// ledger, lock and status live under its id like those of a stored one; Status,
+// History and Failures know it by that id once a pass has ended.
 func (r *Replicator) Sync(ctx context.Context, p Policy, opts ...SyncOption) (SyncResult, error) {
 	result := SyncResult{PolicyID: p.ID}
 	leave, err := r.enter()
@@ -236,7 +237,8 @@ func (r *Replicator) SyncAll(ctx context.Context, opts ...SyncOption) (SyncResul
 	return total, errors.Join(errs...)
 }
 
-// Status returns what is remembered of a policy's passes.
+// Status returns what is remembered of a policy's passes. Of one that is not
+// stored (see Sync) it does not know the backends, nor whether it is enabled.
 func (r *Replicator) Status(ctx context.Context, id string) (out Status, err error) {
 	err = r.recall(ctx, id, func(p Policy, state *policyState) error {
 		s, err := readStatus(ctx, state)

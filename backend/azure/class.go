@@ -136,7 +136,7 @@ func failed(ctx context.Context, op, key string, err error) error {
 	case errors.Is(err, fs.ErrClosed), errors.Is(err, errBatchTooLarge):
 		e.Err = err
 	default:
-		e.Err, e.Hint = answer.Unanswered(err), "check endpoint, accountName and the network"
+		e.Err, e.Hint = answer.Unanswered(err), answer.Hint(err, "check endpoint, accountName and the network")
 	}
 	return e
 }

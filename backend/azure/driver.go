@@ -102,9 +102,9 @@ func parseEndpoint(value string) (*url.URL, error) {
 	u, err := url.Parse(value)
 	switch {
 	case err != nil:
-		return nil, errors.New("not a URL")
+		return nil, errors.New("not a URL; write http://HOST or https://HOST, with a port if need be")
 	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return nil, errors.New("not an http or https URL")
+		return nil, errors.New("not an http or https URL; write http:// or https:// in front")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("it has a user, query or fragment; credentials have settings of their own")
 	}

@@ -68,7 +68,7 @@ func parseEndpoint(value string) (*url.URL, error) {
 	}
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, errors.New("not an http or https URL")
+		return nil, errors.New("not an http or https URL; write http:// or https:// in front")
 	}
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
 		return nil, errors.New("more than a scheme, a host and a port")

@@ -75,7 +75,7 @@ func (s *Store) fail(ctx context.Context, op, key string, err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		e.Err = fmt.Errorf("%w: %w", backend.ErrUnavailable, io.ErrUnexpectedEOF)
 	case ofConnection(err):
-		e.Err, e.Hint = answer.Unanswered(err), hintNetwork
+		e.Err, e.Hint = answer.Unanswered(err), answer.Hint(err, hintNetwork)
 	default:
 		e.Err = err
 	}

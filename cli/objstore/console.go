@@ -72,7 +72,14 @@ func (c *console) width() int {
 	if !c.terminal {
 		return 0
 	}
-	width, _, err := term.GetSize(c.fd)
+	return columnsOf(c.fd)
+}
+
+// terminalColumns returns the width of a terminal, 0 if f is none.
+func terminalColumns(f *os.File) int { return columnsOf(int(f.Fd())) }
+
+func columnsOf(fd int) int {
+	width, _, err := term.GetSize(fd)
 	if err != nil {
 		return 0
 	}

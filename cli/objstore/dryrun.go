@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -66,30 +65,15 @@ func (a *app) look(ctx context.Context, f func(ctx context.Context, r *replicati
 }
 
 func showPlan(t *table, p replication.Plan, file string) {
-	t.row("ACTION", "REASON", "OBJECTS", "BYTES")
+	var rows [][]string
+	listed := int64(0)
 	for _, c := range p.Reasons {
-		t.row(string(c.Action), words(c.Reason), humanCount(c.Objects), humanBytes(c.Bytes))
+		listed += c.Objects
+		rows = append(rows, []string{string(c.Action), words(c.Reason), humanCount(c.Objects), humanBytes(c.Bytes), meanings[c.Reason]})
 	}
-	t.row("none", "unchanged", humanCount(p.Unchanged), "-")
-	if len(p.Items) > 0 {
-		t.line("")
-		t.row("ACTION", "REASON", "BYTES", "KEY")
-	}
-	total := int64(0)
-	for _, c := range p.Reasons {
-		total += c.Objects
-	}
-	shown := p.Items[:min(len(p.Items), maxShownItems)]
-	for _, i := range shown {
-		t.row(string(i.Action), words(i.Reason), humanBytes(i.Bytes), i.Key)
-	}
-	if more := total - int64(len(shown)); more > 0 {
-		where := "--plan FILE lists all"
-		if file != "" {
-			where = "all are in " + file
-		}
-		t.line("and %s more; %s", humanCount(more), where)
-	}
+	rows = append(rows, []string{"none", "unchanged", humanCount(p.Unchanged), "", ""})
+	t.grid([]column{{name: "ACTION"}, {name: "REASON"}, {name: "OBJECTS"}, {name: "BYTES"}, {"MEANING", true}}, rows)
+	t.showItems(p.Items, listed, file)
 	t.line("")
 	t.row("REQUESTS", "LIST", "HEAD", "GET", "PUT", "DELETE", "ESTIMATED COST")
 	t.row(requestRow("source", p.Requests.Least.Source, p.Requests.Most.Source, p.SourceCost)...)
@@ -98,14 +82,32 @@ func showPlan(t *table, p replication.Plan, file string) {
 	if p.DestinationMissing {
 		t.line("the destination does not exist yet")
 	}
+	t.sentence("%s", outlook(p))
 	if p.HeldBack != nil {
-		t.line("nothing would be deleted: %v; the flag is --force-deletes", p.HeldBack)
+		t.sentence("nothing would be deleted: %v; the flag is --force-deletes", p.HeldBack)
 	}
-	t.line("nothing was changed")
+	t.line("this was a dry run: nothing was changed")
 }
 
-// words are a reason as a person reads it.
-func words(r replication.Reason) string { return strings.ReplaceAll(string(r), "_", " ") }
+// showItems lists the first objects of so many.
+func (t *table) showItems(items []replication.PlanItem, of int64, file string) {
+	if len(items) == 0 {
+		return
+	}
+	var rows [][]string
+	for _, i := range items[:min(len(items), maxShownItems)] {
+		rows = append(rows, []string{string(i.Action), words(i.Reason), humanBytes(i.Bytes), i.Key})
+	}
+	t.line("")
+	t.grid([]column{{name: "ACTION"}, {name: "REASON"}, {name: "BYTES"}, {"KEY", true}}, rows)
+	if more := of - int64(len(rows)); more > 0 {
+		where := "--plan FILE lists all"
+		if file != "" {
+			where = "all are in " + file
+		}
+		t.line("and %s more; %s", humanCount(more), where)
+	}
+}
 
 func requestRow(side string, least, most replication.Requests, cost *replication.Cost) []string {
 	price := "unknown"

@@ -36,6 +36,35 @@ func usagef(hint, format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...), hint}
 }
 
+// A hinted error is one that a person can do something about.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e *hinted) Unwrap() error { return e.error }
+
+// A reworded error says in other words what it is about.
+type reworded struct {
+	error
+	text string
+}
+
+func (e *reworded) Error() string { return e.text }
+func (e *reworded) Unwrap() error { return e.error }
+
+// seeAlso is the hint at another command, with the flags that it needs to find
+// what this one worked on.
+func (a *app) seeAlso(command string) string {
+	if a.stateDir != "" {
+		command += " --state-dir=" + a.stateDir
+	}
+	if a.config != "" {
+		command += " --config=" + a.config
+	}
+	return "see 'objstore " + command + "'"
+}
+
 // exitCode maps the end of a command to its exit code. Where several policies
 // failed in several ways, the least specific failure wins, since it is the one
 // that a script must not take for something expected.
@@ -118,6 +147,10 @@ func hintFor(err error, hints []hint) string {
 	var usage *usageError
 	if errors.As(err, &usage) && usage.hint != "" {
 		return usage.hint
+	}
+	var advised *hinted
+	if errors.As(err, &advised) {
+		return advised.hint
 	}
 	var store *backend.Error
 	if errors.As(err, &store) && store.Hint != "" {

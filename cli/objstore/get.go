@@ -14,8 +14,9 @@ func (a *app) getCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get KEY [FILE]",
 		Short: "Read an object to standard output or a file",
-		Long: `Read an object to standard output, or to FILE, which is replaced at once when all
-bytes have arrived and otherwise stays as it was. The format flag has no say in it.`,
+		Long: `Read an object to standard output, or to FILE, which is replaced at once when
+all bytes have arrived and otherwise stays as it was. The format flag has no say
+in it.`,
 		Args: args(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd, &store, func(ctx context.Context, b backend.Backend) error {
@@ -43,11 +44,16 @@ bytes have arrived and otherwise stays as it was. The format flag has no say in 
 }
 
 func (a *app) statCommand() *cobra.Command {
-	var store storeFlags
+	var (
+		store storeFlags
+		tags  bool
+	)
 	cmd := &cobra.Command{
 		Use:   "stat KEY",
 		Short: "Show what a store knows of an object",
-		Args:  args(1, 1),
+		Long: `Show what a store knows of an object, in one request. Its object tags, such as
+S3's and Azure's, take another one, made with --tags.`,
+		Args: args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd, &store, func(ctx context.Context, b backend.Backend) error {
 				o, err := b.Stat(ctx, args[0])
@@ -55,12 +61,28 @@ func (a *app) statCommand() *cobra.Command {
 					return err
 				}
 				d := document(o)
+				if tags {
+					if d.ObjectTags, err = objectTags(ctx, b, store.backend, args[0]); err != nil {
+						return err
+					}
+					d.ObjectTagCount = len(d.ObjectTags)
+				}
 				return a.print(d, func(t *table) { showObject(t, d) })
 			})
 		},
 	}
 	store.add(cmd)
+	cmd.Flags().BoolVar(&tags, "tags", false, "show the object tags too, at one request more")
 	return cmd
+}
+
+// objectTags asks for the object tags of an object.
+func objectTags(ctx context.Context, b backend.Backend, name, key string) (map[string]string, error) {
+	tagger, ok := backend.As[backend.ObjectTagger](b)
+	if !ok {
+		return nil, usagef("leave --tags out", "backend %s has no object tags", name)
+	}
+	return tagger.ObjectTags(ctx, key)
 }
 
 func (a *app) deleteCommand() *cobra.Command {

@@ -33,14 +33,14 @@ func (a *app) listCommand() *cobra.Command {
 				opts.Prefix = args[0]
 			}
 			return a.withStore(cmd, &store, func(ctx context.Context, b backend.Backend) error {
-				out := newListing(a)
+				out := newListing(a, b.Properties().CheckClass != nil)
 				err := printPages(ctx, b, opts, limit, out)
 				return out.end(err)
 			})
 		},
 	}
 	store.add(cmd)
-	cmd.Flags().Int64Var(&limit, "limit", 0, "list at most so many objects (default all)")
+	cmd.Flags().Int64Var(&limit, "limit", 0, "list at most `N` objects (default all)")
 	return cmd
 }
 
@@ -71,12 +71,30 @@ func printPages(ctx context.Context, b backend.Backend, opts backend.ListOptions
 // A listing writes objects as they come, since a store may hold more than
 // memory does: one array in JSON and YAML, fixed columns for people.
 type listing struct {
-	a     *app
-	w     *bufio.Writer
-	count int64
+	a       *app
+	w       *bufio.Writer
+	classes bool // the store has them
+	count   int64
 }
 
-func newListing(a *app) *listing { return &listing{a: a, w: bufio.NewWriter(a.stdout)} }
+func newListing(a *app, classes bool) *listing {
+	return &listing{a: a, w: bufio.NewWriter(a.stdout), classes: classes}
+}
+
+// line writes the columns for people. The key comes last, so that its length
+// disturbs nothing.
+func (l *listing) line(size, modified, class, key string) error {
+	width := len("2006-01-02T15:04:05-07:00")
+	if l.a.columns > 0 {
+		width = len(minuteForm)
+	}
+	if l.classes {
+		modified = pad(modified, width+columnGap) + class
+		width += columnGap + len("INTELLIGENT_TIERING")
+	}
+	_, err := fmt.Fprintf(l.w, "%10s  %s  %s\n", size, pad(modified, width), key)
+	return err
+}
 
 func (l *listing) add(d objectDocument) error {
 	first := l.count == 0
@@ -104,17 +122,15 @@ func (l *listing) add(d objectDocument) error {
 		_, err = l.w.Write(text)
 		return err
 	}
-	// The key comes last, so that its length disturbs nothing.
-	var err error
 	if first {
-		_, err = fmt.Fprintf(l.w, "%10s  %-25s  %s\n", "SIZE", "MODIFIED", "KEY")
+		if err := l.line("SIZE", "MODIFIED", "CLASS", "KEY"); err != nil {
+			return err
+		}
 	}
-	if err == nil && d.Problem == "" {
-		_, err = fmt.Fprintf(l.w, "%10s  %-25s  %s\n", humanBytes(d.Size), localTime(d.Modified), oneLine(d.Key))
-	} else if err == nil {
-		_, err = fmt.Fprintf(l.w, "%10s  %-25s  %s  (%s)\n", "-", "-", oneLine(d.Key), oneLine(d.Problem))
+	if d.Problem != "" {
+		return l.line("-", "-", "-", oneLine(d.Key)+"  ("+oneLine(d.Problem)+")")
 	}
-	return err
+	return l.line(humanBytes(d.Size), l.a.time(d.Modified), dashed(d.StorageClass), oneLine(d.Key))
 }
 
 // end closes the array, also that of a listing which failed half-way, whose
@@ -145,6 +161,13 @@ func showObject(t *table, d objectDocument) {
 	t.field("size", sizeField(d.Size))
 	t.field("tag", d.Tag)
 	t.field("modified", localTime(d.Modified))
+	t.field("storage class", d.StorageClass)
+	if d.ObjectTags == nil && d.ObjectTagCount > 0 {
+		t.field("object tags", humanCount(int64(d.ObjectTagCount))+" (--tags shows them)")
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.ObjectTags)) {
+		t.field("object tag "+name, d.ObjectTags[name])
+	}
 	m := d.Metadata
 	if m == nil {
 		return

@@ -115,6 +115,8 @@ func example(scheme string, schema backend.Schema) string {
 		case !s.Required || s.Name == placeSettings[driverOf(scheme)]:
 		case s.Secret:
 			query = append(query, s.Name+"=env:NAME")
+		case s.Name == "endpoint":
+			query = append(query, "endpoint=https://HOST") // the scheme is what is forgotten
 		default:
 			query = append(query, s.Name+"=VALUE")
 		}

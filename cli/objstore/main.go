@@ -18,7 +18,7 @@ import (
 func main() {
 	console := newConsole(os.Stderr)
 	ctx, stop := interruptible(context.Background(), console)
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, console: console}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, columns: terminalColumns(os.Stdout), console: console}
 	err := a.command().ExecuteContext(ctx)
 	code := exitCode(ctx, err)
 	stop()

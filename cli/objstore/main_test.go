@@ -65,6 +65,8 @@ func params(dir string) testscript.Params {
 			"filler":   filler,
 			"age":      age,
 			"tamper":   tamper,
+			"byid":     byID,
+			"sameid":   sameID,
 		},
 	}
 }

@@ -57,11 +57,17 @@ func (a *app) checkStore(cmd *cobra.Command, s *storeFlags) error {
 
 // objectDocument is what put, stat and list print of an object.
 type objectDocument struct {
-	Key      string            `json:"key"`
-	Size     int64             `json:"size"`
-	Tag      string            `json:"tag,omitempty"`
-	Modified time.Time         `json:"modified,omitzero"`
-	Metadata *metadataDocument `json:"metadata,omitempty"`
+	Key      string    `json:"key"`
+	Size     int64     `json:"size"`
+	Tag      string    `json:"tag,omitempty"`
+	Modified time.Time `json:"modified,omitzero"`
+	// StorageClass is in the store's own word, where it has classes.
+	StorageClass string            `json:"storage_class,omitempty"`
+	Metadata     *metadataDocument `json:"metadata,omitempty"`
+	// ObjectTagCount is how many object tags the store says there are, and
+	// ObjectTags, which takes a request of its own, what they are.
+	ObjectTagCount int               `json:"object_tag_count,omitempty"`
+	ObjectTags     map[string]string `json:"object_tags,omitempty"`
 	// Problem: the entry cannot be read as an object.
 	Problem string `json:"problem,omitempty"`
 }
@@ -77,7 +83,7 @@ type metadataDocument struct {
 }
 
 func document(o backend.Object) objectDocument {
-	d := objectDocument{Key: o.Key, Size: o.Size, Tag: string(o.Tag), Modified: o.Modified}
+	d := objectDocument{Key: o.Key, Size: o.Size, Tag: string(o.Tag), Modified: o.Modified, StorageClass: o.Class, ObjectTagCount: o.ObjectTags}
 	if m := o.Metadata; m != nil {
 		d.Metadata = &metadataDocument{
 			m.ContentType, m.ContentEncoding, m.ContentLanguage, m.ContentDisposition,

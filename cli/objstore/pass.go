@@ -28,7 +28,7 @@ func (a *app) runPass(ctx context.Context, named bool, pass func(context.Context
 		if !began(res, err) {
 			return err
 		}
-		return withError(err, a.printResult(res))
+		return withError(a.summedUp(err, res), a.printResult(res))
 	}, opts...)
 }
 
@@ -62,6 +62,25 @@ func (a *app) printResult(res replication.SyncResult) error {
 	}
 	return a.print(res, func(t *table) { t.line("%s", summary(res)) })
 }
+
+// summedUp is the error of a pass whose failed objects are listed: it does not
+// repeat the first of them, and says where all are.
+func (a *app) summedUp(err error, res replication.SyncResult) error {
+	switch {
+	case !errors.Is(err, replication.ErrObjectsFailed), errors.Is(err, replication.ErrBrake), errors.Is(err, replication.ErrEmptySource):
+		return err
+	case res.PolicyID == allPolicies:
+		return &hinted{err, a.seeAlso("replication status")}
+	}
+	text := err.Error()
+	if len(res.Errors) > 0 {
+		text = strings.Replace(text, fmt.Sprintf(", the first is %q: %v", res.Errors[0].Key, res.Errors[0].Err), "", 1)
+	}
+	return &hinted{&reworded{err, text}, a.seeAlso("replication failures --id=" + res.PolicyID)}
+}
+
+// allPolicies is the id that the sums of SyncAll have.
+const allPolicies = "all"
 
 // failure leaves out the policy where all failures are of the same one.
 func failure(res replication.SyncResult, e *replication.ObjectError) string {

@@ -11,15 +11,15 @@ import (
 // addRuleFlags adds the flags that say what is replicated and how conflicts
 // and deletions are treated: those of a one-shot sync and of a policy.
 func addRuleFlags(f *pflag.FlagSet, p *replication.Policy) {
-	f.StringArrayVar(&p.Include, "include", nil, "`GLOB` of the keys to replicate, ** crosses slashes; repeatable (default all)")
-	f.StringArrayVar(&p.Exclude, "exclude", nil, "`GLOB` of the keys to leave out; repeatable")
-	f.TextVar(&p.Deletes, "deletes", p.Deletes, "`propagate|keep` what is gone from the source")
-	f.StringVar(&p.MaxDelete, "max-delete", "", "the delete `BRAKE`: 10%, 500 or off (default 25% and more than 100 objects)")
+	f.StringArrayVar(&p.Include, "include", nil, "replicate only the keys that match `GLOB`, where ** crosses slashes; repeatable")
+	f.StringArrayVar(&p.Exclude, "exclude", nil, "leave out the keys that match `GLOB`; repeatable")
+	f.TextVar(&p.Deletes, "deletes", p.Deletes, "what to do about objects that are gone from the source: `propagate|keep`")
+	f.StringVar(&p.MaxDelete, "max-delete", "", "the delete brake: delete nothing if it were more than `LIMIT`: 10%, 500, or off for no limit (default 25% and more than 100 objects)")
 	f.StringVar(&p.TrashPrefix, "trash-prefix", "", "move what is to be deleted below `PREFIX` in the destination's store instead, such as .trash/")
 	f.BoolVar(&p.ObjectTags, "object-tags", false, "copy the object tags of S3 and Azure too, at a request for each object that has some")
-	f.Var((*classFlag)(&p.StorageClass), "storage-class", "`CLASS` of all copies, or FROM=TO for the objects of one class and *=TO for all others; repeatable")
-	f.TextVar(&p.Foreign, "foreign", p.Foreign, "`report|overwrite` objects at the destination that others wrote")
-	f.TextVar(&p.Drift, "drift", p.Drift, "`report|overwrite` objects at the destination that others changed since")
+	f.Var((*classFlag)(&p.StorageClass), "storage-class", "storage `CLASS` of all copies, or FROM=TO for the objects of one class and *=TO for all others; repeatable")
+	f.TextVar(&p.Foreign, "foreign", p.Foreign, "objects in the way at the destination that others wrote: `report|overwrite`")
+	f.TextVar(&p.Drift, "drift", p.Drift, "copies at the destination that others changed since: `report|overwrite`")
 }
 
 func addForceFlag(f *pflag.FlagSet, force *bool) {
@@ -42,9 +42,9 @@ func (pf *policyFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&p.DestinationBackend, "dest-backend", "", "driver or configured `BACKEND` of the destination")
 	f.Var(&pf.target, "dest-setting", "setting of the destination; repeatable")
 	f.StringVar(&p.SourcePrefix, "prefix", "", "replicate the keys that begin with `PREFIX`")
-	f.StringVar(&p.DestinationPrefix, "dest-prefix", "", "`PREFIX` in place of --prefix at the destination; / for none (default keys stay as they are)")
+	f.StringVar(&p.DestinationPrefix, "dest-prefix", "", "`PREFIX` that takes the place of --prefix at the destination; / for none (default: keys stay as they are)")
 	f.DurationVar(&p.CheckInterval, "interval", 0, "`TIME` between background passes, such as 30s or 5m (default 5m)")
-	f.TextVar(&p.Mode, "mode", p.Mode, "`transparent|opaque` copies: through the encryption keys, or of the stored bytes as they are")
+	f.TextVar(&p.Mode, "mode", p.Mode, "copy through the encryption keys, or the stored bytes as they are: `transparent|opaque`")
 	addRuleFlags(f, p)
 	f.BoolVar(&pf.disabled, "disabled", false, "leave the policy out of --all and background passes")
 }

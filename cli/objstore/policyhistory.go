@@ -15,23 +15,26 @@ const defaultHistory = 20
 
 func (a *app) policyHistoryCommand() *cobra.Command {
 	var (
-		id    string
+		w     whose
 		limit int
 	)
 	cmd := &cobra.Command{
 		Use:   "history",
 		Short: "List the last passes of a policy, the newest first",
-		Long: `List the last passes of a policy, the newest first.
+		Long: `List the last passes of a policy, or of a one-shot sync, the newest first. A
+one-shot sync is named by its id, or by the same SRC and DST.
 
 The last 1,000 passes are kept, however they ended: done, objects failed, held
 back (by the delete brake or an empty source), interrupted, failed. A pass whose
 process was killed leaves no line.`,
-		Args: args(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := w.must(a, cmd, args); err != nil {
+				return err
+			}
 			if limit < 0 {
 				return usagef("0 lists all", "--limit=%d is less than 0", limit)
 			}
-			return a.with(cmd.Context(), func(ctx context.Context, r *replication.Replicator) error {
+			return a.remembered(cmd.Context(), &w, func(ctx context.Context, r *replication.Replicator, id string) error {
 				passes, err := r.History(ctx, id, limit)
 				if err != nil {
 					return err
@@ -46,20 +49,30 @@ process was killed leaves no line.`,
 						a.console.Printf("no passes yet\n")
 						return
 					}
-					t.row("STARTED", "DURATION", "OUTCOME", "SYNCED", "BYTES", "ADOPTED", "DELETED", "FAILED", "SKIPPED", "ERROR")
+					var rows [][]string
 					for _, p := range passes {
-						t.row(localTime(p.Started), roundDuration(p.Duration), passOutcome(p), humanCount(p.Synced), humanBytes(p.BytesTotal),
+						rows = append(rows, []string{
+							a.time(p.Started), roundDuration(p.Duration), passOutcome(p), humanCount(p.Synced), humanBytes(p.BytesTotal),
 							humanCount(p.Adopted), humanCount(p.Deleted), humanCount(p.Failed), humanCount(p.Skipped),
-							shorten(strings.TrimPrefix(p.Error, fmt.Sprintf("policy %q: ", id)), placeWidth))
+							withoutPolicy(p.Error, id),
+						})
 					}
+					t.grid([]column{
+						{name: "STARTED"}, {name: "DURATION"}, {name: "OUTCOME"}, {name: "SYNCED"}, {name: "BYTES"},
+						{name: "ADOPTED"}, {name: "DELETED"}, {name: "FAILED"}, {name: "SKIPPED"}, {"ERROR", true},
+					}, rows)
 				})
 			})
 		},
 	}
-	addIDFlag(cmd, &id)
+	w.add(cmd)
 	cmd.Flags().IntVar(&limit, "limit", defaultHistory, "list at most `N` passes, 0 for all")
-	need(cmd, "id")
 	return cmd
+}
+
+// withoutPolicy leaves out of an error which policy it is of, where that is said.
+func withoutPolicy(text, id string) string {
+	return strings.TrimPrefix(text, fmt.Sprintf("policy %q: ", id))
 }
 
 // passOutcome says how a pass ended, and what was unusual about it.

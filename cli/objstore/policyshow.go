@@ -12,12 +12,6 @@ import (
 	"github.com/objrepl/replication"
 )
 
-// Cells of `list` are cut to these widths, so that the table stays one.
-const (
-	idWidth    = 40
-	placeWidth = 48
-)
-
 func (a *app) policyListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
@@ -42,12 +36,15 @@ func (a *app) policyListCommand() *cobra.Command {
 						a.console.Printf("no policies; add one with 'objstore replication add'\n")
 						return
 					}
-					t.row("ID", "SOURCE", "DESTINATION", "INTERVAL", "ENABLED", "LAST SYNC", "STATE")
+					var rows [][]string
 					for _, p := range list.Policies {
-						last, state := lastSync(ctx, r, p.ID)
-						t.row(shorten(p.ID, idWidth), shorten(source(p), placeWidth), shorten(destination(p), placeWidth),
-							interval(p), yesNo(p.Enabled), last, state)
+						last, state := a.lastSync(ctx, r, p.ID)
+						rows = append(rows, []string{p.ID, source(p), destination(p), interval(p), yesNo(p.Enabled), last, state})
 					}
+					t.grid([]column{
+						{name: "ID"}, {"SOURCE", true}, {"DESTINATION", true}, {name: "INTERVAL"},
+						{name: "ENABLED"}, {name: "LAST SYNC"}, {name: "STATE"},
+					}, rows)
 				})
 			})
 		},
@@ -67,7 +64,7 @@ func (a *app) policyGetCommand() *cobra.Command {
 					return err
 				}
 				p = r.Redacted(p)
-				return a.print(p, func(t *table) { showPolicy(ctx, t, p, r) })
+				return a.print(p, func(t *table) { a.showPolicy(ctx, t, p, r) })
 			})
 		},
 	}
@@ -76,7 +73,7 @@ func (a *app) policyGetCommand() *cobra.Command {
 	return cmd
 }
 
-func showPolicy(ctx context.Context, t *table, p replication.Policy, r *replication.Replicator) {
+func (a *app) showPolicy(ctx context.Context, t *table, p replication.Policy, r *replication.Replicator) {
 	t.field("id", p.ID)
 	t.field("enabled", yesNo(p.Enabled))
 	t.field("source", p.SourceBackend)
@@ -110,7 +107,7 @@ func showPolicy(ctx context.Context, t *table, p replication.Policy, r *replicat
 	if p.Concurrency > 0 {
 		t.field("concurrency", strconv.Itoa(p.Concurrency))
 	}
-	last, state := lastSync(ctx, r, p.ID)
+	last, state := a.lastSync(ctx, r, p.ID)
 	t.field("last sync", strings.TrimSpace(last+" "+state))
 }
 
@@ -159,7 +156,7 @@ func yesNo(b bool) string {
 }
 
 // lastSync returns when a policy's last pass ended and how.
-func lastSync(ctx context.Context, r *replication.Replicator, id string) (when, state string) {
+func (a *app) lastSync(ctx context.Context, r *replication.Replicator, id string) (when, state string) {
 	s, err := r.Status(ctx, id)
 	switch {
 	case err != nil:
@@ -167,7 +164,7 @@ func lastSync(ctx context.Context, r *replication.Replicator, id string) (when, 
 	case s.SyncCount == 0 && s.LastSyncTime.IsZero():
 		return "never", ""
 	case s.LastError != "":
-		return localTime(s.LastSyncTime), "failed"
+		return a.time(s.LastSyncTime), "failed"
 	}
-	return localTime(s.LastSyncTime), "ok"
+	return a.time(s.LastSyncTime), "ok"
 }

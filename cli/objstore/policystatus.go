@@ -10,25 +10,30 @@ import (
 )
 
 func (a *app) policyStatusCommand() *cobra.Command {
-	var id string
+	var w whose
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show what policies did so far",
-		Args:  args(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd.Context(), func(ctx context.Context, r *replication.Replicator) error {
-				if cmd.Flags().Changed("id") {
-					s, err := r.Status(ctx, id)
-					if err != nil {
-						return err
-					}
-					return a.print(statusOf(s), func(t *table) { showStatus(t, s) })
+		Long: `Show what all policies did so far; or one, by its id; or a one-shot sync, by its
+id or the same SRC and DST.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			given, err := w.given(a, cmd, args)
+			if err != nil {
+				return err
+			}
+			if !given {
+				return a.with(cmd.Context(), a.printStatuses)
+			}
+			return a.remembered(cmd.Context(), &w, func(ctx context.Context, r *replication.Replicator, id string) error {
+				s, err := r.Status(ctx, id)
+				if err != nil {
+					return err
 				}
-				return a.printStatuses(ctx, r)
+				return a.print(statusOf(s), func(t *table) { a.showStatus(t, s) })
 			})
 		},
 	}
-	addIDFlag(cmd, &id)
+	w.add(cmd)
 	return cmd
 }
 
@@ -91,18 +96,26 @@ func (a *app) printStatuses(ctx context.Context, r *replication.Replicator) erro
 			a.console.Printf("no policies; add one with 'objstore replication add'\n")
 			return
 		}
-		t.row("ID", "ENABLED", "LAST SYNC", "PASSES", "SYNCED", "DELETED", "ERRORS", "BYTES", "LAST ERROR")
+		var rows [][]string
 		for _, s := range statuses {
-			t.row(shorten(s.PolicyID, idWidth), yesNo(s.Enabled), localTime(s.LastSyncTime), humanCount(s.SyncCount),
+			rows = append(rows, []string{
+				s.PolicyID, yesNo(s.Enabled), a.time(s.LastSyncTime), humanCount(s.SyncCount),
 				humanCount(s.TotalObjectsSynced), humanCount(s.TotalObjectsDeleted), humanCount(s.TotalErrors),
-				humanBytes(s.TotalBytesSynced), shorten(s.LastError, placeWidth))
+				humanBytes(s.TotalBytesSynced), withoutPolicy(s.LastError, s.PolicyID),
+			})
 		}
+		t.grid([]column{
+			{name: "ID"}, {name: "ENABLED"}, {name: "LAST SYNC"}, {name: "PASSES"}, {name: "SYNCED"},
+			{name: "DELETED"}, {name: "ERRORS"}, {name: "BYTES"}, {"LAST ERROR", true},
+		}, rows)
 	})
 }
 
-func showStatus(t *table, s replication.Status) {
+func (a *app) showStatus(t *table, s replication.Status) {
 	t.field("id", s.PolicyID)
-	t.field("enabled", yesNo(s.Enabled))
+	if s.SourceBackend != "" { // else of a one-shot sync
+		t.field("enabled", yesNo(s.Enabled))
+	}
 	t.field("source", s.SourceBackend)
 	t.field("destination", s.DestinationBackend)
 	t.field("passes", humanCount(s.SyncCount))
@@ -112,14 +125,14 @@ func showStatus(t *table, s replication.Status) {
 	t.field("errors", humanCount(s.TotalErrors))
 	if s.SyncCount > 0 {
 		t.field("average duration", roundDuration(s.AverageSyncDuration))
-		t.field("last sync", localTime(s.LastSyncTime))
+		t.field("last sync", a.time(s.LastSyncTime))
 		t.field("last result", summary(s.LastResult))
 	} else {
 		t.field("last sync", "never")
 	}
-	t.field("last error", s.LastError)
+	t.field("last error", withoutPolicy(s.LastError, s.PolicyID))
 	if s.DeadLetters > 0 {
-		t.field("failing objects", humanCount(int64(s.DeadLetters))+" (objstore replication failures --id="+s.PolicyID+")")
+		t.field("failing objects", humanCount(int64(s.DeadLetters))+" ("+a.seeAlso("replication failures --id="+s.PolicyID)+")")
 	}
 	t.field("failures file", s.LastResult.FailuresFile)
 	for _, sentence := range s.Weaker {

@@ -17,8 +17,10 @@ func (a *app) policySyncCommand() *cobra.Command {
 		plan       planFlags
 	)
 	cmd := &cobra.Command{
-		Use:   "sync",
-		Short: "Run one pass of a policy, or of all enabled ones",
+		Use: "sync",
+		// What the same is called over the wire, and what comes to mind.
+		SuggestFor: []string{"trigger", "run", "start"},
+		Short:      "Run one pass of a policy, or of all enabled ones",
 		Long: `Run one pass of a policy, enabled or not, or with --all of every enabled one.
 
 --concurrency and --bandwidth apply to this pass in place of the policy's own.

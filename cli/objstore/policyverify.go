@@ -77,12 +77,13 @@ func compared(err error) bool {
 }
 
 func showVerification(t *table, v replication.Verification, file string) {
-	if len(v.Findings) > 0 {
-		t.row("FINDING", "SOURCE", "DESTINATION", "KEY", "DETAIL")
-	}
 	shown := v.Findings[:min(len(v.Findings), maxShownItems)]
+	var rows [][]string
 	for _, f := range shown {
-		t.row(string(f.Kind), sizeOrNone(f.SourceSize), sizeOrNone(f.DestinationSize), f.Key, f.Detail)
+		rows = append(rows, []string{string(f.Kind), sizeOrNone(f.SourceSize), sizeOrNone(f.DestinationSize), f.Key, f.Detail})
+	}
+	if len(rows) > 0 {
+		t.grid([]column{{name: "FINDING"}, {name: "SOURCE"}, {name: "DESTINATION"}, {name: "KEY"}, {"DETAIL", true}}, rows)
 	}
 	if more := v.Total() - int64(len(shown)); more > 0 {
 		where := "--report FILE lists all"

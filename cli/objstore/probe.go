@@ -39,8 +39,9 @@ check.
 The exit code is 0 if the store is as its driver declares, also where that is
 little, and 1 if a check failed, or the probe could not be made.`,
 		Example: `  objstore probe 's3://bucket/prefix?region=eu-central-1'
-  objstore probe --backend=minio --setting=endpoint=http://localhost:9000 --setting=bucket=b \
-      --setting=accessKey=env:KEY --setting=secretKey=env:SECRET -o json`,
+  objstore probe --backend=minio --setting=endpoint=http://localhost:9000 \
+    --setting=bucket=b --setting=accessKey=env:KEY \
+    --setting=secretKey=env:SECRET -o json`,
 		Args: args(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.probed(cmd, args, &store, prefix)
@@ -67,7 +68,7 @@ little, and 1 if a check failed, or the probe could not be made.`,
 func (a *app) probed(cmd *cobra.Command, args []string, store *storeFlags, prefix string) (probe.Store, error) {
 	switch {
 	case len(args) == 0 && store.backend == "":
-		return probe.Store{}, usagef(helpHint(cmd), "%s needs a URL or --backend", cmd.CommandPath())
+		return probe.Store{}, usagef(helpHint(cmd), "%s needs a URL or --backend", nameOf(cmd))
 	case len(args) == 1 && (store.backend != "" || len(store.settings) > 0 || prefix != ""):
 		return probe.Store{}, usagef(helpHint(cmd), "a URL goes without --backend, --setting and --prefix")
 	case len(args) == 1:

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -29,7 +28,7 @@ func (a *app) showProbe(t *table, r probe.Result) {
 			meanings = append(meanings, f.Name+": "+f.Meaning)
 		}
 	}
-	t.w.Flush()
+	t.flush()
 	a.section("Weaker, and taken into account:", meanings)
 	a.section("Not as declared; a replication can go wrong:", broken)
 	if refused := refusedNames(r); len(refused) > 0 {
@@ -41,7 +40,7 @@ func (a *app) showProbe(t *table, r probe.Result) {
 		for _, c := range r.Checks {
 			t.row(c.Name, c.Status, fmt.Sprintf("%.2f", float64(c.DurationMS)/1000), c.Doc)
 		}
-		t.w.Flush()
+		t.flush()
 	}
 	left := "nothing is left"
 	if r.Left != "" {
@@ -69,24 +68,8 @@ func (a *app) section(title string, entries []string) {
 	for _, e := range entries {
 		text := strings.TrimLeft(e, " ")
 		indent := strings.Repeat(" ", 2+len(e)-len(text))
-		wrap(a.stdout, indent, oneLine(text))
+		wrap(a.stdout, indent, indent+"  ", oneLine(text), proseWidth)
 	}
-}
-
-// wrap prints text in lines, of which all but the first are indented further.
-func wrap(w io.Writer, indent, text string) {
-	line := indent
-	for _, word := range strings.Fields(text) {
-		if len(line)+1+len(word) > proseWidth && strings.TrimSpace(line) != "" {
-			fmt.Fprintln(w, line)
-			line = indent + "  "
-		}
-		if strings.TrimSpace(line) != "" {
-			line += " "
-		}
-		line += word
-	}
-	fmt.Fprintln(w, line)
 }
 
 // shortFailure renders a check's failure without what is the same in all, and what

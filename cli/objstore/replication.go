@@ -50,8 +50,8 @@ func (a *app) policyAddCommand() *cobra.Command {
 nothing.`,
 		Example: `  objstore replication add --id=dr \
     --source-backend=local --source-setting=path=/srv/data \
-    --dest-backend=s3 --dest-setting=bucket=backup --dest-setting=region=eu-central-1 \
-    --interval=5m --max-delete=10%`,
+    --dest-backend=s3 --dest-setting=bucket=backup \
+    --dest-setting=region=eu-central-1 --interval=5m --max-delete=10%`,
 		Args: args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p := replication.Policy{ID: pf.given.ID, Enabled: true}
@@ -141,6 +141,11 @@ func (a *app) policyRemoveCommand() *cobra.Command {
 	return cmd
 }
 
+// addIDFlag adds the flag of a command that takes stored policies alone.
 func addIDFlag(cmd *cobra.Command, id *string) {
 	cmd.Flags().StringVar(id, "id", "", "`ID` of the policy")
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return ofOneShot(run(cmd, args), *id, "a one-shot sync has no stored policy; give its SRC and DST to 'objstore sync' again")
+	}
 }

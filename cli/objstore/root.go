@@ -15,6 +15,7 @@ import (
 type app struct {
 	stdin   *os.File
 	stdout  io.Writer
+	columns int // of the terminal that is stdout, 0 if it is none
 	console *console
 
 	stateDir    string
@@ -54,17 +55,18 @@ process, 130 interrupted.`)
 	a.output = formatTable
 	f := root.PersistentFlags()
 	f.SortFlags = false
-	f.StringVar(&a.stateDir, "state-dir", "", "`DIR` of policies, ledgers and locks (default $OBJSTORE_STATE_DIR, else the user's state directory)")
+	f.StringVar(&a.stateDir, "state-dir", "", "keep policies, ledgers and locks in `DIR` (default $OBJSTORE_STATE_DIR, else the user's state directory)")
 	f.StringVar(&a.stateIn, "state-backend", "", "directory or `URL` that keeps ledgers and status instead, for several machines to share")
-	f.StringVar(&a.config, "config", "", "YAML `FILE` of named backends and policies")
-	f.VarP(&a.output, "output", "o", "output format: table, json or yaml")
-	f.IntVar(&a.concurrency, "concurrency", 0, "`NUMBER` of objects copied at once (default 32)")
+	f.StringVar(&a.config, "config", "", "read named backends and policies from `FILE`, in YAML")
+	f.VarP(&a.output, "output", "o", "output `FORMAT`: table, json or yaml")
+	f.IntVar(&a.concurrency, "concurrency", 0, "copy `NUMBER` objects at once (default 32)")
 	f.Var(&a.bandwidth, "bandwidth", "bytes a second that are copied, such as 50M (default no bound)")
 	f.Var(&a.memoryLimit, "memory-limit", "bytes of object content held in memory, such as 64M; some 40M come on top (default 32M)")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log to standard error")
 
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return a.checkFlags(cmd) }
 	root.SetHelpCommand(helpCommand())
+	root.SetUsageFunc(a.usage)
 	root.AddCommand(
 		a.syncCommand(),
 		a.replicationCommand(),
@@ -124,7 +126,7 @@ func group(use, short, long string) *cobra.Command {
 			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 				hint = fmt.Sprintf("did you mean %q?", near[0])
 			}
-			return usagef(hint, "unknown command %q of %s", args[0], cmd.CommandPath())
+			return usagef(hint, "unknown command %q of %s", args[0], nameOf(cmd))
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.HasParent() {
@@ -136,7 +138,7 @@ func group(use, short, long string) *cobra.Command {
 					names = append(names, c.Name())
 				}
 			}
-			return usagef(helpHint(cmd), "%s needs a command: %s", cmd.CommandPath(), strings.Join(names, ", "))
+			return usagef(helpHint(cmd), "%s needs a command: %s", nameOf(cmd), strings.Join(names, ", "))
 		},
 	}
 }
@@ -149,10 +151,15 @@ func args(least, most int) cobra.PositionalArgs {
 		}
 		_, wanted, _ := strings.Cut(cmd.Use, " ")
 		if wanted == "" {
-			return usagef(helpHint(cmd), "%s takes no arguments, not %d", cmd.CommandPath(), len(args))
+			wanted = "no arguments"
 		}
-		return usagef(helpHint(cmd), "%s takes %s, not %d arguments", cmd.CommandPath(), wanted, len(args))
+		return usagef(helpHint(cmd), "%s takes %s, and was given %d", nameOf(cmd), wanted, len(args))
 	}
+}
+
+// nameOf is a command as an error names it, which begins with the program's name.
+func nameOf(cmd *cobra.Command) string {
+	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
 }
 
 func helpHint(cmd *cobra.Command) string {
@@ -170,7 +177,7 @@ func need(cmd *cobra.Command, names ...string) {
 			}
 		}
 		if len(missing) > 0 {
-			return usagef(helpHint(cmd), "%s needs %s", cmd.CommandPath(), strings.Join(missing, " and "))
+			return usagef(helpHint(cmd), "%s needs %s", nameOf(cmd), strings.Join(missing, " and "))
 		}
 		if check != nil {
 			return check(cmd, args)

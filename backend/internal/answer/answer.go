@@ -2,6 +2,7 @@
 package answer
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -96,5 +97,26 @@ func Text(err error) string {
 
 // Unanswered returns the error of a request that has got no answer. It never
 // wraps the cause, for a dial that times out claims to be
-// [context.DeadlineExceeded], which would make it final.
-func Unanswered(cause error) error { return Failure(backend.ErrUnavailable, Text(cause)) }
+// [context.DeadlineExceeded], which would make it final. Only that the server
+// speaks no https is final: no waiting helps.
+func Unanswered(cause error) error {
+	if plainHTTP(cause) {
+		return Failure(backend.ErrStoreNotFound, Text(cause))
+	}
+	return Failure(backend.ErrUnavailable, Text(cause))
+}
+
+// plainHTTP reports whether a server has answered the beginning of TLS in http.
+func plainHTTP(cause error) bool {
+	var record tls.RecordHeaderError
+	return errors.Is(cause, http.ErrSchemeMismatch) || errors.As(cause, &record) && string(record.RecordHeader[:]) == "HTTP/"
+}
+
+// Hint is what to do about a request that has got no answer: other, unless the
+// scheme of the endpoint is wrong, or it has none.
+func Hint(cause error, other string) string {
+	if plainHTTP(cause) {
+		return "write endpoint with http:// in front: https://, which no scheme means too, is not what the server speaks"
+	}
+	return other
+}

@@ -123,7 +123,7 @@ func connectionError(err error) (string, error) {
 	if errors.Is(err, fs.ErrClosed) {
 		return "", err
 	}
-	return "check endpoint and the network to it", answer.Unanswered(err)
+	return answer.Hint(err, "check endpoint and the network to it"), answer.Unanswered(err)
 }
 
 // readError reads an error document, or nothing where it is none.

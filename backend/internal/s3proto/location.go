@@ -24,9 +24,9 @@ func ParseEndpoint(value string) (*url.URL, error) {
 	u, err := url.Parse(value)
 	switch {
 	case err != nil:
-		return nil, errors.New("not a URL")
+		return nil, errors.New("not a URL; write http://HOST or https://HOST, with a port if need be")
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, errors.New("not an http or https URL")
+		return nil, errors.New("not an http or https URL; write http:// or https:// in front")
 	case u.Hostname() == "":
 		return nil, errors.New("it names no host")
 	case u.User != nil:
