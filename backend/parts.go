@@ -77,7 +77,7 @@ type PartUpload interface {
 	//
 	// The condition is like that of Backend.Put, as far as Properties.Complete
 	// declares it. A failure that is Definite changes nothing, and the upload
-	// may be completed again; of any other, and of fs.ErrNotExist, the outcome
+	// may be completed again (but see PartLimits.WritesEnd); of any other, and of fs.ErrNotExist, the outcome
 	// is unknown until somebody looks at the object.
 	Complete(ctx context.Context, parts []Part, c Condition) (Object, error)
 
@@ -104,6 +104,9 @@ type PartLimits struct {
 	Min, Max int64
 	// Count is the largest number of a part.
 	Count int
+	// WritesEnd says that the store forgets the uploads of a key when another
+	// write of that key takes place: they do not exist then.
+	WritesEnd bool
 }
 
 // Size returns the part size nearest to the wanted one with which an object of

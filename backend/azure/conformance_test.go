@@ -22,19 +22,9 @@ func TestKeepsTheContractOnAzurite(t *testing.T) {
 	backendtest.Test(t, drivertest.Opener(azure.Driver, s), backendtest.Options{
 		LargeSize:   17<<20 + 7, // three blocks
 		Other:       drivertest.Opener(azure.Driver, settings(server, server.NewContainer(t))),
-		Expect:      quirks,
 		Missing:     drivertest.Opener(azure.Driver, drivertest.With(s, "containerName", "test-no-such-container")),
 		Unreachable: drivertest.Opener(azure.Driver, drivertest.With(s, "endpoint", "http://"+drivertest.ClosedPort(t)+"/account")),
 	})
-}
-
-// quirks are what Azurite does otherwise than the service, or the service than
-// the contract has it.
-var quirks = []backendtest.Deviation{
-	{
-		Check:  "parts-if-absent",
-		Source: "https://learn.microsoft.com/en-us/rest/api/storageservices/put-block-list: whoever writes an object discards the uncommitted blocks of it, so that no upload of it survives (the service at Put Blob, Azurite at Delete Blob); Complete says so, see TestUploadsEndWhereSomebodyElseWrites",
-	},
 }
 
 func settings(server *testutil.Server, container string) backend.Settings {

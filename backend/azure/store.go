@@ -48,7 +48,7 @@ func properties(location string) backend.Properties {
 		Copy:        both,
 		MaxCopy:     maxObject,
 		MaxPut:      maxPut,
-		Parts:       backend.PartLimits{Min: 1, Max: maxPart, Count: maxParts},
+		Parts:       backend.PartLimits{Min: 1, Max: maxPart, Count: maxParts, WritesEnd: true},
 		CheckKey:    checkKey,
 		MaxMetadata: maxMetadata,
 		CheckClass:  checkTier,

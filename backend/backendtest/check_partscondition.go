@@ -35,6 +35,12 @@ func checkPartsIfAbsent(ctx context.Context, e *env) error {
 	if err := e.remove(ctx, key); err != nil {
 		return err
 	}
+	if e.Properties().Parts.WritesEnd {
+		if u, parts, err = e.oneSmall(ctx, key, data); err != nil {
+			return err
+		}
+		defer u.end(ctx)
+	}
 	// The failure was definite, so the upload is still there.
 	if err := u.wantParts(ctx, parts...); err != nil {
 		return err

@@ -58,7 +58,7 @@ func probedServers(t *testing.T) map[string]func(t *testing.T) probed {
 			srv := testutil.SharedAzurite(t)
 			return probed{
 				"azblob://" + srv.NewContainer(t) + "/some/prefix?endpoint=" + srv.BlobEndpoint() + "&accountName=" + srv.AccessKey + "&accountKey=env:SECRET",
-				[]string{"SECRET=" + srv.SecretKey}, 1, nil,
+				[]string{"SECRET=" + srv.SecretKey}, 0, nil,
 			}
 		},
 	}
