@@ -29,30 +29,41 @@ var (
 //	go test -run TestModel -model.seed=17        replays one seed
 //	go test -run TestModel -model.duration=8h -model.runs=0 -model.first=1000000 -timeout=0
 func TestModel(t *testing.T) {
-	bubble(t, func(m *modelRunner) {
-		if *modelSeed != 0 {
+	if *modelSeed != 0 {
+		bubble(t, func(m *modelRunner) {
 			s := m.run(drawPlan(*modelSeed), mutant{})
 			t.Logf("%s%s", s.plan, strings.Join(s.trace, "\n"))
 			if s.violation != "" {
 				m.report(t, s)
 			}
-			return
-		}
-		budget := *modelDuration
-		if testing.Short() {
-			budget = min(budget, 5*time.Second)
-		}
-		runs := 0
-		for seed := *modelFirst; m.elapsed() < budget && (*modelRuns == 0 || seed-*modelFirst < *modelRuns); seed++ {
-			runs++
-			if s := m.run(drawPlan(seed), mutant{}); s.violation != "" {
-				m.report(t, s)
-				break
+		})
+		return
+	}
+	budget := *modelDuration
+	if testing.Short() {
+		budget = min(budget, 5*time.Second)
+	}
+	began, runs := time.Now(), uint64(0)
+	more := func() bool {
+		return !t.Failed() && time.Since(began) < budget && (*modelRuns == 0 || runs < *modelRuns)
+	}
+	for more() {
+		left := budget - time.Since(began)
+		bubble(t, func(m *modelRunner) {
+			for end := runs + bubbleRuns; runs < end && m.elapsed() < left && (*modelRuns == 0 || runs < *modelRuns); runs++ {
+				if s := m.run(drawPlan(*modelFirst+runs), mutant{}); s.violation != "" {
+					m.report(t, s)
+					return
+				}
 			}
-		}
-		t.Logf("%d runs from seed %d, %.0f a second", runs, *modelFirst, float64(runs)/m.elapsed().Seconds())
-	})
+		})
+	}
+	t.Logf("%d runs from seed %d, %.0f a second", runs, *modelFirst, float64(runs)/time.Since(began).Seconds())
 }
+
+// bubbleRuns bounds the runs of one bubble. Its clock begins in 2000, jumps by days,
+// and ends with the nanoseconds of an int64 in 2262.
+const bubbleRuns = 10_000
 
 // TestModelReplays wants a seed to be one run. What the shards of a cancelled
 // pass still ask, and are refused, comes in any order.
