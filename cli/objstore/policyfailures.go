@@ -50,7 +50,8 @@ func (a *app) policyReplayCommand() *cobra.Command {
 		Use:   "replay",
 		Short: "Try again the objects that a policy's passes keep failing at",
 		Long: `Try again the objects that a policy's passes keep failing at, and nothing else.
-It lists nothing and deletes nothing.`,
+The same rules hold as in a pass: what is gone from the source is deleted within
+the brake, and none of it where the source has no object.`,
 		Args: args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.runPass(cmd.Context(), false, func(ctx context.Context, r *replication.Replicator) (replication.SyncResult, error) {
