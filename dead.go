@@ -50,6 +50,8 @@ type deadLetters struct {
 	// conflicts are keys that failed in this pass by what somebody else has put
 	// there, so that trying again is of no use meanwhile.
 	conflicts map[string]bool
+	// waiting are keys of old that something is left to be done about.
+	waiting map[string]bool
 }
 
 // readDead reads the dead letters of a policy.
@@ -130,7 +132,7 @@ func (l *deadLetters) mayGoOn(key string) bool {
 
 // newDeadLetters begins with those of the passes before.
 func newDeadLetters(old map[string]DeadLetter) *deadLetters {
-	return &deadLetters{old: old, failed: map[string]DeadLetter{}, conflicts: map[string]bool{}}
+	return &deadLetters{old: old, failed: map[string]DeadLetter{}, conflicts: map[string]bool{}, waiting: map[string]bool{}}
 }
 
 // settled notes that an object is up to date.
@@ -140,15 +142,27 @@ func (l *deadLetters) settled(key string) {
 	delete(l.old, key)
 }
 
+// waits notes that what is to be done about an object has not been tried yet. The
+// pass may end without it: the brake holds a deletion back, say.
+func (l *deadLetters) waits(key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, dead := l.old[key]; dead {
+		l.waiting[key] = true
+	}
+}
+
 // remaining returns the dead letters after the pass. One that saw every object
-// knows that those which did not fail again are alive; one that was cut short
-// knows it only of those that it settled.
+// knows that those which did not fail again, and wait for nothing, are alive; one
+// that was cut short knows it only of those that it settled.
 func (l *deadLetters) remaining(complete bool) map[string]DeadLetter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	out := map[string]DeadLetter{}
-	if !complete {
-		maps.Copy(out, l.old)
+	for key, d := range l.old {
+		if !complete || l.waiting[key] {
+			out[key] = d
+		}
 	}
 	maps.Copy(out, l.failed)
 	return out

@@ -70,7 +70,7 @@ func TestReplayAsksForTheFailedObjectsAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, res.Synced)
 	require.NotContains(t, w.source.calls(), "list")
-	require.Equal(t, []string{"a=1", "bad=1", "c=1"}, w.contents(w.destination), "a replay deletes nothing")
+	require.Equal(t, []string{"a=1", "bad=1", "c=1"}, w.contents(w.destination), "a is no dead letter")
 	letters, err = w.r.Failures(t.Context(), "p")
 	require.NoError(t, err)
 	require.Empty(t, letters)

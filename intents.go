@@ -205,8 +205,12 @@ func (i *intents) meant(key string, source fingerprint) bool {
 }
 
 // settleDoubt ends the doubt, after a pass that has seen every key through, or
-// leaves it together with the intents that the next pass has to know.
+// leaves it together with the intents that the next pass has to know. A replay
+// ends none but its own.
 func (p *pass) settleDoubt(ctx context.Context) error {
+	if p.options.replay && p.doubt.look.Load() {
+		return nil
+	}
 	if !p.doubt.stays.Load() {
 		p.within.intents.drop()
 	}

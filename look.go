@@ -34,11 +34,14 @@ func (p *pass) look(ctx context.Context, e *endpoint, keys []string) ([]*backend
 			o, err = e.Stat(ctx, e.key(keys[i]))
 			return err
 		})
+		if outOfReach(err) {
+			away.Store(&err)
+			return
+		}
+		e.answered.Store(true)
 		switch {
 		case err == nil:
 			there[i] = &o
-		case outOfReach(err):
-			away.Store(&err)
 		case !absent(err):
 			there[i] = &backend.Object{Key: e.key(keys[i]), Problem: err}
 		}

@@ -113,6 +113,14 @@ var frequencies = []struct {
 
 var modelKeys = []string{"a", "b", "c", "d/1", "d/2", "e"}
 
+// options are those of a phase's pass: in one plan of four every second is a replay.
+func (p plan) options(phase int) []SyncOption {
+	if p.seed%4 == 0 && phase%2 == 1 {
+		return []SyncOption{func(o *syncOptions) { o.replay = true }}
+	}
+	return nil
+}
+
 // largeBody is the n of a put whose body is streamed rather than buffered.
 const largeBody = 7
 

@@ -195,16 +195,16 @@ func (s *simulation) runPass(opts ...SyncOption) (SyncResult, error) {
 	s.cancel, s.gated, s.stopped, s.killed, s.moved = cancel, true, false, false, false
 	s.deleted, s.audited = nil, map[string]bool{}
 	clear(s.looks)
-	forced := opts
+	given := opts
 	if s.mutant.force {
-		forced = []SyncOption{ForceDeletes()}
+		given = append(given, ForceDeletes())
 	}
 	done := make(chan struct{})
 	var res SyncResult
 	var err error
 	go func() {
 		defer close(done)
-		res, err = s.replicator.Sync(ctx, s.policy(modelPolicy, modelPolicy), forced...)
+		res, err = s.replicator.Sync(ctx, s.policy(modelPolicy, modelPolicy), given...)
 	}()
 	s.schedule(modelPolicy, done)
 	s.gated, s.cancel = false, nil
@@ -218,7 +218,11 @@ func (s *simulation) runPass(opts ...SyncOption) (SyncResult, error) {
 		s.replicator.Close()
 		s.replicator = nil
 	}
-	s.afterPass(res, err, len(opts) > 0)
+	var options syncOptions
+	for _, opt := range opts {
+		opt(&options)
+	}
+	s.afterPass(res, err, options)
 	return res, err
 }
 
@@ -243,7 +247,7 @@ func (s *simulation) run() string {
 			s.happen(e)
 		}
 		if s.violation == "" {
-			s.runPass()
+			s.runPass(s.plan.options(s.phase)...)
 		}
 		s.landLate(math.MaxInt) // a store does not take longer than a pass
 		s.outages = map[string]int{}

@@ -42,7 +42,7 @@ type pass struct {
 	pool     *pool
 	failures *failures
 	dead     *deadLetters
-	complete bool // every object was seen
+	complete bool // every object was seen; of a replay, every one that it is for
 	progress counters
 	outage   *outage
 	doubt    *doubt
@@ -141,16 +141,8 @@ func (p *pass) sweep(ctx context.Context) error {
 // sweepAge keeps a sweep away from what other policies are writing now.
 const sweepAge = 24 * time.Hour
 
-// scan merges the listings, copies, and then deletes.
+// scan merges what both sides have, copies, and then deletes.
 func (p *pass) scan(ctx context.Context) (err error) {
-	if p.options.replay {
-		err := p.replay(ctx)
-		p.complete = err == nil && ctx.Err() == nil
-		if p.complete && !p.doubt.look.Load() { // an older doubt takes a whole scan
-			err = p.doubt.settle(ctx)
-		}
-		return err
-	}
 	seen, err := p.scanShards(ctx)
 	defer func() { err = errors.Join(err, seen.close()) }()
 	if err != nil {
@@ -176,6 +168,11 @@ func (p *pass) deleteAll(ctx context.Context, seen *scanned) error {
 	deletes := seen.deletes()
 	if deletes == 0 {
 		return nil
+	}
+	if p.options.replay {
+		if err := p.takeStock(ctx, seen); err != nil {
+			return err
+		}
 	}
 	if err := p.mayDelete(seen, deletes); err != nil {
 		return err

@@ -61,6 +61,7 @@ type statusFile struct {
 	Weaker      []string    `json:"weaker,omitempty"`
 	Last        lastResult  `json:"last_result"`
 	Destination whereabouts `json:"destination,omitzero"`
+	Knew        bool        `json:"knew_objects,omitempty"` // some pass had objects there that it knew
 }
 
 type lastResult struct {
@@ -97,6 +98,7 @@ func readStatus(ctx context.Context, state *policyState) (statusFile, error) {
 // add adds one pass to the totals.
 func (s *statusFile) add(r SyncResult, err error, weaker []string) {
 	s.Version, s.PolicyID = statusVersion, r.PolicyID
+	s.Knew = s.knew() || r.Synced+r.Adopted+r.Skipped > 0
 	s.Synced += r.Synced
 	s.Deleted += r.Deleted
 	s.Bytes += r.BytesTotal
@@ -118,8 +120,9 @@ func (s *statusFile) add(r SyncResult, err error, weaker []string) {
 	}
 }
 
-// wrote reports whether a pass had objects at the destination that it knew.
-func (s *statusFile) wrote() bool { return s.Synced+s.Last.Adopted+s.Last.Skipped > 0 }
+// knew reports whether any pass had objects at the destination that it knew. Of a
+// status from before that was noted, the totals and the last pass tell.
+func (s *statusFile) knew() bool { return s.Knew || s.Synced+s.Last.Adopted+s.Last.Skipped > 0 }
 
 func writeStatus(ctx context.Context, state *policyState, s statusFile) error {
 	data, err := json.MarshalIndent(s, "", "  ")

@@ -191,13 +191,13 @@ func (c *reading) walkFrom(ctx context.Context, part shard, state *ledger.Ledger
 		return err
 	}
 	defer func() { err = errors.Join(err, cursor.Close()) }()
-	source := startLister(ctx, c.source, part, c.again, c.outage)
-	defer source.stop()
-	destination := startLister(ctx, c.destination, part, c.again, c.outage)
-	defer destination.stop()
-
-	*d = *newDetector(ctx, source, destination, cursor, c.accept)
-	d.doubt = c.doubt.look.Load()
+	merged, stop, err := c.detector(ctx, part, cursor)
+	if err != nil {
+		d.counts = detected{}
+		return err
+	}
+	defer stop()
+	*d = *merged
 	d.last, d.sourceGap, d.destinationGap = before.last, before.sourceGap, before.destinationGap
 	published := int64(0)
 	publish := func() {

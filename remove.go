@@ -42,6 +42,8 @@ func (p *pass) remove(ctx context.Context, k *removal) outcome {
 		switch {
 		case err != nil:
 			return failed(p.destination.wrap(err))
+		case !ours && tag == "":
+			return outcome{} // it could not be looked at before; the next pass settles it
 		case !ours:
 			p.log.Warn("an object that is gone from the source was replaced at the destination by somebody else, and stays",
 				"policy", p.policy.ID, "key", key)

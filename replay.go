@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/objrepl/replication/backend"
+	"github.com/objrepl/replication/internal/ledger"
 )
 
 // Failures returns the dead letters of a policy, by key: objects that its
@@ -25,10 +26,11 @@ func (r *Replicator) Failures(ctx context.Context, id string) (out []DeadLetter,
 	return out, err
 }
 
-// Replay tries the dead letters of a policy again, and nothing else: it asks
-// for each of them at both sides instead of listing. It deletes nothing; that
-// is left to passes, which see everything. Results and errors are those of
-// SyncPolicy.
+// Replay tries the dead letters of a policy again, and nothing else. It is a pass
+// over these alone, under the same rules: what is gone from the source is deleted,
+// within the brake, and none of it where the source has no object at all. A
+// directory that could not be listed is left to the next pass. Results and errors
+// are those of SyncPolicy.
 func (r *Replicator) Replay(ctx context.Context, id string) (SyncResult, error) {
 	p, err := r.Policy(id)
 	if err != nil {
@@ -42,72 +44,117 @@ func (r *Replicator) ReplayOf(ctx context.Context, p Policy) (SyncResult, error)
 	return r.Sync(ctx, p, func(o *syncOptions) { o.replay = true })
 }
 
-// replay is a scan of the dead letters alone.
-func (p *pass) replay(ctx context.Context) error {
+// lettersAtOnce is how many dead letters are asked for together.
+const lettersAtOnce = 1000
+
+// deadShards are the dead letters that the policy still wants and that can be asked
+// for by their keys.
+func (p *pass) deadShards() []shard {
 	var keys []string
 	for _, key := range slices.Sorted(maps.Keys(p.dead.old)) {
 		relative, ok := p.source.relative(key)
-		if ok && p.accept(relative) {
+		switch {
+		case ok && p.source.refuse(relative) != nil:
+			p.dead.waits(key) // a directory, which takes a listing
+		case ok && p.accept(relative):
 			keys = append(keys, relative)
-		} else {
-			p.dead.settled(key) // the policy no longer wants it
+		default:
+			p.dead.settled(key)
 		}
 	}
-	if len(keys) == 0 {
-		return nil
+	var shards []shard
+	after := ""
+	for keys := range slices.Chunk(keys, lettersAtOnce) {
+		last := keys[len(keys)-1]
+		shards = append(shards, shard{max(after, below(keys[0])), last, keys})
+		after = last
 	}
-	cursor, err := p.ledger.Read(ctx, "", keys[len(keys)-1])
+	return shards
+}
+
+// ask makes a detector of what both sides answer for some keys.
+func (p *pass) ask(ctx context.Context, keys []string, cursor *ledger.Cursor) (*detector, error) {
+	source, err := p.askOne(ctx, p.source, keys)
+	if err != nil {
+		return nil, err
+	}
+	destination, err := p.askOne(ctx, p.destination, keys)
+	if err != nil {
+		return nil, err
+	}
+	return newDetector(ctx, source, destination, cursor, func(key string) bool {
+		_, asked := slices.BinarySearch(keys, key)
+		return asked
+	}), nil
+}
+
+// askOne asks one side for keys, through an outage if need be.
+func (p *pass) askOne(ctx context.Context, e *endpoint, keys []string) (*asked, error) {
+	keys = slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return e.hides(e.key(key)) })
+	for {
+		since := p.outage.recoveries.Load()
+		there, err := p.look(ctx, e, keys)
+		if err == nil {
+			return &asked{keys, there}, nil
+		}
+		if !p.outage.waitOut(ctx, since, err) {
+			return nil, err
+		}
+	}
+}
+
+// asked is what one side has of the keys that it was asked for: an objectReader.
+type asked struct {
+	keys  []string
+	there []*backend.Object // nil where it has none
+}
+
+func (a *asked) read(context.Context) (*backend.Object, string, error) {
+	for i, o := range a.there {
+		if o != nil {
+			key := a.keys[i]
+			a.keys, a.there = a.keys[i+1:], a.there[i+1:]
+			return o, key, nil
+		}
+	}
+	a.there = nil
+	return nil, "", io.EOF
+}
+
+// takeStock finds what a pass has to know before it deletes, and a replay has not
+// seen: how many objects the policy has, and whether the source has any.
+func (p *pass) takeStock(ctx context.Context, seen *scanned) (err error) {
+	cursor, err := p.ledger.Read(ctx, "", "")
 	if err != nil {
 		return err
 	}
-	defer cursor.Close()
-	wanted := make(map[string]bool, len(keys))
-	for _, key := range keys {
-		wanted[key] = true
-	}
-	d := newDetector(ctx, &asker{pass: p, endpoint: p.source, keys: keys},
-		&asker{pass: p, endpoint: p.destination, keys: keys}, cursor,
-		func(key string) bool { return wanted[key] })
-	d.tick = func() {}
-	keep := p.checkpoints()
-	var scanErr error
-	p.pool.run(ctx, window, func(yield func(decision) bool) {
-		scanErr = p.detect(d, nil, func(dec decision) bool { return yield(dec) })
-	}, func(dec decision) outcome {
-		return p.finishOne(ctx, dec, p.settle(ctx, func() outcome { return p.work(ctx, dec) }))
-	}, func(dec decision, out outcome) { keep.collect(ctx, dec, out) })
-	return errors.Join(scanErr, keep.close(ctx))
-}
-
-// An asker is a listing of known keys, made by asking for each.
-type asker struct {
-	pass     *pass
-	endpoint *endpoint
-	keys     []string
-}
-
-func (a *asker) read(ctx context.Context) (*backend.Object, string, error) {
-	for len(a.keys) > 0 {
-		key := a.keys[0]
-		a.keys = a.keys[1:]
-		if a.endpoint.hides(a.endpoint.key(key)) {
-			continue
+	defer func() { err = errors.Join(err, cursor.Close()) }()
+	seen.known = 0
+	for {
+		entry, err := cursor.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			break
 		}
-		var o backend.Object
-		err := a.pass.again.call(ctx, func() (err error) {
-			o, err = a.endpoint.Stat(ctx, a.endpoint.key(key))
+		if err != nil {
 			return err
-		})
-		switch {
-		case err == nil:
-			return &o, key, nil
-		case absent(err):
-			continue
-		case errors.Is(err, backend.ErrNotRegular), backend.Definite(err):
-			return &backend.Object{Key: a.endpoint.key(key), Problem: err}, key, nil
-		default:
-			return nil, "", a.endpoint.wrap(err)
+		}
+		if p.accept(entry.Key) {
+			seen.known++
 		}
 	}
-	return nil, "", io.EOF
+	source := startLister(ctx, p.source, shard{}, p.again, p.outage)
+	defer source.stop()
+	for seen.listed == 0 {
+		o, key, err := source.read(ctx)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if o.Problem == nil && p.accept(key) {
+			seen.listed++
+		}
+	}
+	return nil
 }

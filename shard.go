@@ -13,7 +13,10 @@ import (
 
 // A shard is a range of relative keys, (after, until]; an empty until is no
 // bound. It is the unit of work, of progress and of checkpoints.
-type shard struct{ after, until string }
+type shard struct {
+	after, until string
+	keys         []string // of a replay: those alone are looked at, in order
+}
 
 const (
 	// lanes is how many shards are listed and merged at once.
@@ -33,11 +36,11 @@ func shardsBetween(splits []string) []shard {
 	after := ""
 	for _, until := range splits {
 		if until > after {
-			out = append(out, shard{after, until})
+			out = append(out, shard{after: after, until: until})
 			after = until
 		}
 	}
-	return append(out, shard{after, ""})
+	return append(out, shard{after: after})
 }
 
 // scanned is what a complete scan knows.
@@ -71,6 +74,15 @@ func (s *scanned) close() error {
 	return errors.Join(errs...)
 }
 
+// shardsToScan divides what a pass looks at.
+func (p *pass) shardsToScan(ctx context.Context) ([]shard, error) {
+	if p.options.replay {
+		return p.deadShards(), nil
+	}
+	splits, err := p.split(ctx)
+	return shardsBetween(splits), err
+}
+
 // scanShards brings the destination up to date with what the source has, and
 // keeps for later what it has no more. A nil error means that all listings
 // were complete. The caller closes what it returns, also beside an error.
@@ -79,11 +91,10 @@ func (p *pass) scanShards(ctx context.Context) (*scanned, error) {
 	if err := p.prepare(ctx); err != nil {
 		return seen, err
 	}
-	splits, err := p.split(ctx)
+	shards, err := p.shardsToScan(ctx)
 	if err != nil {
 		return seen, err
 	}
-	shards := shardsBetween(splits)
 	counts := make([]detected, len(shards))
 	for i := range shards {
 		for kind := range keptKinds {
@@ -133,13 +144,11 @@ func (p *pass) scanShardOnce(ctx context.Context, part shard, ahead int, kept []
 		return err
 	}
 	defer func() { err = errors.Join(err, cursor.Close()) }()
-	source := startLister(ctx, p.source, part, p.again, p.outage)
-	defer source.stop()
-	destination := startLister(ctx, p.destination, part, p.again, p.outage)
-	defer destination.stop()
-
-	d := newDetector(ctx, source, destination, cursor, p.accept)
-	d.doubt = p.doubt.look.Load()
+	d, stop, err := p.detector(ctx, part, cursor)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	*counts = detected{}
 	published := detected{}
 	publish := func() {
@@ -205,13 +214,37 @@ func (p *pass) keepClaimed(claimed *deletions, d decision, out outcome) {
 	// No tag of the ledger's: the object may be newer than the listing that the
 	// key was absent from, so the source is asked before it goes.
 	d.entry.DestinationTag = ""
-	if err := claimed.add(d); err != nil {
+	if err := p.keepDeletion(claimed, d); err != nil {
 		p.stop(err)
 	}
 }
 
-// detect feeds the workers, and keeps deletions for later, or passes over them
-// where there is nowhere to keep them.
+// keepDeletion keeps a deletion for later.
+func (p *pass) keepDeletion(kept *deletions, d decision) error {
+	p.dead.waits(p.source.key(d.key))
+	return kept.add(d)
+}
+
+// detector merges what both sides and the ledger have in a shard: of all its keys
+// by listings, or of those that a replay asks for. The caller stops it.
+func (p *pass) detector(ctx context.Context, part shard, cursor *ledger.Cursor) (d *detector, stop func(), err error) {
+	if part.keys != nil {
+		d, err = p.ask(ctx, part.keys, cursor)
+		stop = func() {}
+	} else {
+		source := startLister(ctx, p.source, part, p.again, p.outage)
+		destination := startLister(ctx, p.destination, part, p.again, p.outage)
+		d = newDetector(ctx, source, destination, cursor, p.accept)
+		stop = func() { source.stop(); destination.stop() }
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	d.doubt = p.doubt.look.Load()
+	return d, stop, nil
+}
+
+// detect feeds the workers, and keeps deletions for later.
 func (p *pass) detect(d *detector, deletions *deletions, yield func(decision) bool) error {
 	if err := d.start(); err != nil {
 		return err
@@ -223,10 +256,10 @@ func (p *pass) detect(d *detector, deletions *deletions, yield func(decision) bo
 		}
 		switch dec.verdict {
 		case verdictDelete:
-			if p.keeps(dec) || deletions == nil {
+			if p.keeps(dec) {
 				continue
 			}
-			if err := deletions.add(dec); err != nil {
+			if err := p.keepDeletion(deletions, dec); err != nil {
 				return err
 			}
 			continue

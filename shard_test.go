@@ -13,9 +13,9 @@ import (
 )
 
 func TestShardsCoverEveryKeyOnce(t *testing.T) {
-	require.Equal(t, []shard{{"", ""}}, shardsBetween(nil))
-	require.Equal(t, []shard{{"", "b"}, {"b", "d"}, {"d", ""}}, shardsBetween([]string{"b", "d"}))
-	require.Equal(t, []shard{{"", "b"}, {"b", ""}}, shardsBetween([]string{"", "b", "b", "a"}))
+	require.Equal(t, []shard{{}}, shardsBetween(nil))
+	require.Equal(t, []shard{{until: "b"}, {after: "b", until: "d"}, {after: "d"}}, shardsBetween([]string{"b", "d"}))
+	require.Equal(t, []shard{{until: "b"}, {after: "b"}}, shardsBetween([]string{"", "b", "b", "a"}))
 }
 
 // probed returns the splits of a store with the given keys, and the number of

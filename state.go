@@ -72,7 +72,7 @@ func lostLedger(ctx context.Context, l *ledger.Ledger, state *policyState) (bool
 		return false, nil
 	}
 	s, err := readStatus(ctx, state)
-	return s.wrote(), err
+	return s.knew(), err
 }
 
 // sweepState removes what killed passes left in a policy's directory and in its
