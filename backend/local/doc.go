@@ -17,6 +17,15 @@
 // backend.ErrUnavailable or backend.ErrStoreNotFound and never answer from the
 // other tree; open the store anew to accept it.
 //
+// # Large directories
+//
+// A listing reads each directory whole, as its names come in no order. More
+// than 4 MiB of names (some 100,000) are sorted on disk, in a file of
+// [os.TempDir] that has no name and is gone with the listing or the process.
+// That takes as much space as the names, and from a GiB of them on at times
+// twice as much; set TMPDIR (TMP on Windows) where the directory is small or in
+// memory. A listing that cannot have the file fails.
+//
 // # Symbolic links
 //
 // With symlinks=skip, the default, a symbolic link is not an object and not a

@@ -3,13 +3,12 @@ package local
 import (
 	"bytes"
 	"errors"
-	"io/fs"
-	"math"
 	"slices"
+	"unsafe"
 )
 
-// An entry is one name of a directory that a listing is after, in 8 bytes: a
-// directory of ten million files has to fit.
+// An entry is one name of a directory that a listing is after, in 8 bytes: the
+// fewer they are, the more names fit in memory.
 type entry struct {
 	at   uint32 // where the name begins in entries.text
 	size uint16
@@ -40,15 +39,17 @@ func (e *entries) name(i int) []byte {
 
 var errTooMany = errors.New("directory is too large to read ahead")
 
-func (e *entries) add(name []byte, kind uint8) error {
-	if len(e.text)+len(name)+1 > math.MaxUint32 {
-		return &fs.PathError{Op: "list", Path: e.dir, Err: errors.New("more than 4 GiB of names in one directory")}
-	}
+// add appends a name. All of them together are below 4 GiB (see sortLimits).
+func (e *entries) add(name []byte, kind uint8) {
 	at := len(e.text)
 	e.text = append(e.text, name...)
 	e.list = append(e.list, entry{at: uint32(at), size: uint16(len(e.text) - at), kind: kind})
-	return nil
 }
+
+const entryBytes = int(unsafe.Sizeof(entry{}))
+
+// bytes is how much memory the names take.
+func (e *entries) bytes() int { return len(e.text) + entryBytes*len(e.list) }
 
 // sort puts the names in byte order. A directory that changes while it is read
 // may show a name twice.

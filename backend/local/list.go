@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"iter"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -21,10 +22,6 @@ const (
 	listJobs = 8
 	// ahead bounds the results that wait for the consumer.
 	listAhead = 2 * listJobs
-	// aheadNames bounds a directory that is read ahead of its turn. A larger
-	// one is dropped and read when its turn comes, so that not several of
-	// them are in memory.
-	aheadNames = 32 << 10
 )
 
 // List implements backend.Backend. Metadata is not part of it: that would be
@@ -83,24 +80,28 @@ type lister struct {
 	yield func([]backend.Object, error) bool
 }
 
-// A frame is a directory on the way to the current place.
+// A frame is a directory on the way to the current place. It holds the chunks
+// from the one whose turn it is to the last that was asked for.
 type frame struct {
-	*entries
+	names   *sortedNames
 	id      version         // for loops, where links are followed
 	next    int             // the entry whose turn it is
 	planned int             // entries before it have been asked for
-	asked   int             // of those, results not used yet
+	known   int             // entries of all chunks so far
+	asked   int             // of the results asked for, those not used yet
 	dirs    map[int]*result // by entry
-	chunks  map[int]*result // by number of the chunk
-	objects []backend.Object
+	ahead   []*result       // chunks whose turn has not come
+	last    *result         // of all chunks
+	current *result
 }
 
-// A result is what a job found: a directory and its first objects, or the
-// objects of one chunk, in their places; a place without a key has none.
+// A result is what a job found: the objects of one chunk, in their places,
+// where a place without a key has none; or a directory and that of its first.
 type result struct {
 	done    chan struct{}
-	entries *entries
+	names   *sortedNames
 	id      version
+	entries *entries // of the chunk
 	objects []backend.Object
 	err     error
 }
@@ -110,36 +111,45 @@ func (l *lister) run() error {
 	if !ok {
 		return nil
 	}
-	first := l.ask(func(r *result) { l.readDir(r, start, 0) })
-	if err := l.wait(first); err != nil {
-		return err
-	}
-	if first.err != nil {
+	first := new(result)
+	if l.readDir(first, start, false); first.err != nil {
 		return l.startError(start, first.err)
 	}
+	stack := []*frame{newFrame(first)}
+	defer func() {
+		for _, f := range stack {
+			f.names.close()
+		}
+	}()
 	if l.store.follow {
 		if err := l.lookAbove(start); err != nil {
 			return err
 		}
 	}
-	stack := []*frame{newFrame(first)}
 	for len(stack) > 0 {
 		f := stack[len(stack)-1]
-		if f.next == len(f.list) {
+		more, err := l.reach(f, f.next)
+		if err != nil {
+			return err
+		}
+		if !more {
+			f.names.close()
 			stack[len(stack)-1] = nil
 			stack = stack[:len(stack)-1]
 			continue
 		}
-		l.plan(stack)
+		if err := l.plan(stack); err != nil {
+			return err
+		}
 		i := f.next
 		f.next++
 		if i%chunk == 0 {
-			if err := l.takeChunk(f, i/chunk); err != nil {
+			if err := l.takeChunk(f); err != nil {
 				return err
 			}
 		}
-		if f.list[i].kind != isDir {
-			if o := &f.objects[i%chunk]; o.Key != "" && !l.emit(*o) {
+		if f.current.entries.list[i%chunk].kind != isDir {
+			if o := &f.current.objects[i%chunk]; o.Key != "" && !l.emit(*o) {
 				return errStopped
 			}
 			continue
@@ -172,14 +182,34 @@ func (l *lister) lookAbove(start string) error {
 }
 
 func newFrame(r *result) *frame {
-	f := &frame{entries: r.entries, id: r.id, dirs: map[int]*result{}, chunks: map[int]*result{}}
-	if len(f.list) > 0 {
-		// The job that read the directory looked at its first chunk as well.
-		done := make(chan struct{})
-		close(done)
-		f.chunks[0] = &result{done: done, objects: r.objects}
+	// The job that read the directory looked at its first chunk as well.
+	done := make(chan struct{})
+	close(done)
+	first := &result{done: done, entries: r.entries, objects: r.objects}
+	return &frame{names: r.names, id: r.id, dirs: map[int]*result{},
+		known: len(r.entries.list), ahead: []*result{first}, last: first}
+}
+
+// reach reports whether the directory has an entry i, which is at most the one
+// after those known; then it is in a chunk that has been asked for.
+func (l *lister) reach(f *frame, i int) (bool, error) {
+	if i < f.known {
+		return true, nil
 	}
-	return f
+	if f.known%chunk != 0 || f.known == 0 {
+		return false, nil // the last chunk was short
+	}
+	e, err := f.names.next()
+	if err != nil || len(e.list) == 0 {
+		return false, err
+	}
+	f.known += len(e.list)
+	f.asked++
+	l.waiting++
+	f.last = l.ask(&result{entries: e}, l.readChunk)
+	f.ahead = append(f.ahead, f.last)
+	f.names.note(len(f.names.held.list) + f.known - f.next)
+	return true, nil
 }
 
 func (l *lister) emit(o backend.Object) bool {
@@ -195,97 +225,88 @@ func (l *lister) emit(o backend.Object) bool {
 // plan asks for what comes next: first in the current directory, then among
 // the later neighbours of the directories above it. The current one always
 // gets a share, whatever those above have asked for.
-func (l *lister) plan(stack []*frame) {
+func (l *lister) plan(stack []*frame) error {
 	for depth := len(stack) - 1; depth >= 0; depth-- {
 		f := stack[depth]
 		f.planned = max(f.planned, f.next)
-		for f.planned < len(f.list) {
+		for {
 			if l.waiting >= listAhead && (depth < len(stack)-1 || f.asked >= 2) {
-				return
+				return nil
+			}
+			more, err := l.reach(f, f.planned)
+			if err != nil {
+				return err
+			}
+			if !more {
+				break
 			}
 			i := f.planned
 			f.planned++
-			if i%chunk == 0 && f.chunks[i/chunk] == nil {
-				l.askChunk(f, i/chunk)
-			}
-			if f.list[i].kind == isDir {
-				l.askDir(f, i, aheadNames)
+			// Chunks are asked for when planning gets to them, so i is in the last.
+			if e := f.last.entries; e.list[i%chunk].kind == isDir {
+				f.asked++
+				l.waiting++
+				dir := e.dir + string(e.name(i%chunk))
+				f.dirs[i] = l.ask(new(result), func(r *result) { l.readDir(r, dir, true) })
 			}
 		}
 	}
+	return nil
 }
 
-func (l *lister) askChunk(f *frame, n int) {
-	lo, hi := n*chunk, min((n+1)*chunk, len(f.list))
-	f.asked++
-	l.waiting++
-	f.chunks[n] = l.ask(func(r *result) { l.readChunk(r, f.entries, lo, hi) })
-}
-
-func (l *lister) askDir(f *frame, i, limit int) {
-	f.asked++
-	l.waiting++
-	dir := f.dir + string(f.name(i))
-	f.dirs[i] = l.ask(func(r *result) { l.readDir(r, dir, limit) })
-}
-
-func (l *lister) takeChunk(f *frame, n int) error {
-	if f.chunks[n] == nil {
-		l.askChunk(f, n)
-	}
-	r := f.chunks[n]
-	delete(f.chunks, n)
-	if n > 0 { // the first one came with the directory
+// takeChunk makes the next chunk the current one.
+func (l *lister) takeChunk(f *frame) error {
+	f.current = f.ahead[0]
+	f.ahead = slices.Delete(f.ahead, 0, 1)
+	if f.next > chunk { // the first one came with the directory
 		f.asked--
 		l.waiting--
 	}
-	if err := l.wait(r); err != nil {
+	if err := l.wait(f.current); err != nil {
 		return err
 	}
-	f.objects = r.objects
-	return r.err
+	return f.current.err
 }
 
 // takeDir returns the frame of the directory at entry i, or nothing if it has
 // gone or cannot be listed.
 func (l *lister) takeDir(f *frame, i int, stack []*frame) (*frame, error) {
-	if f.dirs[i] == nil {
-		l.askDir(f, i, 0)
-	}
-	for {
-		r := f.dirs[i]
+	dir := f.names.dir + string(f.current.entries.name(i%chunk))
+	r := f.dirs[i]
+	if r != nil {
 		delete(f.dirs, i)
 		f.asked--
 		l.waiting--
 		if err := l.wait(r); err != nil {
 			return nil, err
 		}
-		switch {
-		case r.err == nil:
-		case errors.Is(r.err, errTooMany):
-			l.askDir(f, i, 0)
-			continue
-		case errors.Is(r.err, fs.ErrPermission), errors.Is(r.err, backend.ErrNotRegular):
-			return nil, l.problem(f.dir+string(f.name(i)), r.err)
-		case missing(r.err):
-			return nil, nil
-		default:
-			return nil, r.err
-		}
-		if l.store.follow {
-			for _, above := range l.above {
-				if above.sameFile(r.id) {
-					return nil, l.problem(f.dir+string(f.name(i)), errLoop)
-				}
-			}
-			for _, above := range stack {
-				if above.id.sameFile(r.id) {
-					return nil, l.problem(f.dir+string(f.name(i)), errLoop)
-				}
-			}
-		}
-		return newFrame(r), nil
 	}
+	if r == nil || errors.Is(r.err, errTooMany) {
+		// Here rather than in a job, so that what it spills is never without
+		// an owner.
+		r = new(result)
+		l.readDir(r, dir, false)
+	}
+	switch {
+	case r.err == nil:
+	case errors.Is(r.err, fs.ErrPermission), errors.Is(r.err, backend.ErrNotRegular):
+		return nil, l.problem(dir, r.err)
+	case missing(r.err):
+		return nil, nil
+	default:
+		return nil, r.err
+	}
+	if l.store.follow && l.loops(r.id, stack) {
+		r.names.close()
+		return nil, l.problem(dir, errLoop)
+	}
+	return newFrame(r), nil
+}
+
+// loops reports whether a directory is one of those that it is in.
+func (l *lister) loops(id version, stack []*frame) bool {
+	return slices.ContainsFunc(l.above, id.sameFile) ||
+		slices.ContainsFunc(stack, func(f *frame) bool { return f.id.sameFile(id) })
 }
 
 var errLoop = &classified{class: backend.ErrNotRegular, cause: "a symbolic link that leads back to a directory it is in",
@@ -298,9 +319,9 @@ func (l *lister) problem(key string, err error) error {
 	return nil
 }
 
-// ask starts a job and returns where its result will be.
-func (l *lister) ask(job func(*result)) *result {
-	r := &result{done: make(chan struct{})}
+// ask starts a job and returns its result, which is there when done is closed.
+func (l *lister) ask(r *result, job func(*result)) *result {
+	r.done = make(chan struct{})
 	l.running.Go(func() {
 		defer close(r.done)
 		select {

@@ -20,9 +20,13 @@ var errChangedLink = &classified{class: backend.ErrNotRegular, cause: "a symboli
 func trimSlash(dir string) string { return strings.TrimSuffix(dir, "/") }
 
 // readDir reads the names of a directory that the listing is after, puts them
-// in order, and looks at the first of them while the directory is open. With a
-// limit it gives up on a larger directory.
-func (l *lister) readDir(r *result, dir string, limit int) {
+// in order, and looks at the first of them while the directory is open. Ahead
+// of its turn it gives up on a larger directory. Without an error the caller
+// closes the names.
+func (l *lister) readDir(r *result, dir string, ahead bool) {
+	if r.err = l.stopped(); r.err != nil {
+		return
+	}
 	d, err := l.handle.open(trimSlash(dir), l.store.follow, true)
 	if err != nil {
 		if l.store.follow && !isErrno(err) {
@@ -37,43 +41,53 @@ func (l *lister) readDir(r *result, dir string, limit int) {
 			return
 		}
 	}
-	e := &entries{dir: dir}
-	sift := l.sift(e)
-	r.err = d.names(func(name []byte, kind fs.FileMode) error {
-		if err := sift(name, kind); err != nil {
-			return err
-		}
-		if limit > 0 && len(e.list) > limit {
-			return errTooMany
-		}
-		return nil
-	})
-	if r.err != nil {
-		return
+	hooks := &l.store.hooks
+	names := &sortedNames{dir: dir, limits: hooks.sort, scratch: hooks.scratch, stopped: l.stopped, holds: hooks.holds}
+	if ahead {
+		names.limits.held = min(aheadBytes, names.limits.held)
+		names.scratch = nil
 	}
-	e.sort()
-	r.entries = e
-	r.objects, r.err = l.objects(d, e, 0, min(chunk, len(e.list)))
+	if r.err = l.readNames(r, d, names); r.err != nil {
+		names.close()
+	}
+}
+
+func (l *lister) readNames(r *result, d directory, names *sortedNames) error {
+	err := d.names(l.sift(names))
+	if err != nil {
+		return err
+	}
+	if err = names.sort(); err != nil {
+		return err
+	}
+	r.names = names
+	if r.entries, err = names.next(); err != nil {
+		return err
+	}
+	r.objects, err = l.objects(d, r.entries)
+	return err
 }
 
 // readChunk looks at the files of one chunk. The directory is opened anew, so
 // that a listing holds no descriptor but those of running jobs.
-func (l *lister) readChunk(r *result, e *entries, lo, hi int) {
+func (l *lister) readChunk(r *result) {
+	e := r.entries
 	d, err := l.handle.open(trimSlash(e.dir), l.store.follow, false)
 	if err != nil {
 		if missing(err) {
-			r.objects = make([]backend.Object, hi-lo) // gone with all it held
+			r.objects = make([]backend.Object, len(e.list)) // gone with all it held
 			return
 		}
 		r.err = err
 		return
 	}
 	defer d.close()
-	r.objects, r.err = l.objects(d, e, lo, hi)
+	r.objects, r.err = l.objects(d, e)
 }
 
-// sift returns a function that adds a name to e if the listing is after it.
-func (l *lister) sift(e *entries) func(name []byte, kind fs.FileMode) error {
+// sift returns a function that adds a name to e if the listing is after it, so
+// that nothing else takes memory or is sorted.
+func (l *lister) sift(e *sortedNames) func(name []byte, kind fs.FileMode) error {
 	s := l.store
 	all := l.span.covers(e.dir)
 	key := []byte(e.dir)
@@ -149,18 +163,17 @@ func (l *lister) sift(e *entries) func(name []byte, kind fs.FileMode) error {
 	}
 }
 
-// objects looks at entries [lo, hi), each in its place. The clock is read
+// objects looks at a chunk of entries, each in its place. The clock is read
 // before: a file that changes later is too fresh by it.
-func (l *lister) objects(d directory, e *entries, lo, hi int) ([]backend.Object, error) {
-	out := make([]backend.Object, hi-lo)
+func (l *lister) objects(d directory, e *entries) ([]backend.Object, error) {
+	out := make([]backend.Object, len(e.list))
 	seen := now()
-	for i := lo; i < hi; i++ {
+	for i, x := range e.list {
 		if i%64 == 0 {
 			if err := l.stopped(); err != nil {
 				return nil, err
 			}
 		}
-		x := e.list[i]
 		if x.kind == isDir {
 			continue
 		}
@@ -168,9 +181,9 @@ func (l *lister) objects(d directory, e *entries, lo, hi int) ([]backend.Object,
 		o, err := l.object(d, key, x.kind, seen)
 		switch {
 		case err == nil:
-			out[i-lo] = o // without a key if it went while we listed
+			out[i] = o // without a key if it went while we listed
 		case errors.Is(err, fs.ErrPermission), errors.Is(err, backend.ErrNotRegular), errors.Is(err, backend.ErrInvalidKey):
-			out[i-lo] = backend.Object{Key: key, Problem: l.store.fail("list", key, err)}
+			out[i] = backend.Object{Key: key, Problem: l.store.fail("list", key, err)}
 		default:
 			return nil, err
 		}

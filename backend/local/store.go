@@ -42,12 +42,15 @@ type store struct {
 	fresh  map[string]*newDir // directories being made; see parents.go
 }
 
-// hooks are the seams at which tests put failures.
+// hooks are the seams at which tests put failures, and limits that they reach.
 type hooks struct {
 	setAttr func(f *os.File, name string, value []byte) error
 	rename  func(f *durable.File, name string, opts ...durable.Option) error
 	write   func(f *os.File, p []byte) (int, error)
 	tryLock func(f *os.File) (bool, error)
+	scratch func() (*os.File, error)
+	sort    sortLimits
+	holds   func(names int) // what a listing holds of one directory, or nil
 }
 
 var defaultHooks = hooks{
@@ -55,6 +58,8 @@ var defaultHooks = hooks{
 	rename:  (*durable.File).Commit,
 	write:   (*os.File).Write,
 	tryLock: tryLockFile,
+	scratch: newScratch,
+	sort:    sortLimits{held: heldBytes, runs: spillRuns},
 }
 
 // A handle is the pinned directory. It counts its users, so that Close never
