@@ -140,7 +140,7 @@ func (s *sent) askedPart(u *sentUpload, partNumber string) func(status int, body
 		s.again = append(s.again, fmt.Sprintf("%s: part %d", u.what, number))
 	}
 	return func(status int, _ string) {
-		if status == http.StatusOK {
+		if _, there := u.parts[number]; !there && status == http.StatusOK {
 			u.parts[number] = s.syncs
 		}
 	}
