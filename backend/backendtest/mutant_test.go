@@ -5,7 +5,6 @@ import (
 	"io"
 	"iter"
 	"slices"
-	"time"
 
 	"github.com/objrepl/replication/backend"
 )
@@ -191,21 +190,6 @@ func utf16Of(s string) []uint16 {
 		}
 	}
 	return out
-}
-
-// checkThenAct honours conditions by looking before it writes.
-func checkThenAct(m *mutant) func(context.Context, string, backend.Body, backend.PutOptions) (backend.Object, error) {
-	return func(ctx context.Context, key string, b backend.Body, o backend.PutOptions) (backend.Object, error) {
-		if o.If != (backend.Condition{}) {
-			now, err := m.Backend.Stat(ctx, key)
-			if (o.If.Absent && err == nil) || (o.If.Match != "" && now.Tag != o.If.Match) {
-				return backend.Object{}, failure("put", key, backend.ErrPrecondition)
-			}
-			time.Sleep(2 * time.Millisecond)
-			o.If = backend.Condition{}
-		}
-		return m.Backend.Put(ctx, key, b, o)
-	}
 }
 
 // pieces reads an object by one request after another.

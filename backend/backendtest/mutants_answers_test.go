@@ -8,7 +8,6 @@ import (
 	"iter"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/objrepl/replication/backend"
 	"github.com/objrepl/replication/backend/memory"
@@ -253,12 +252,13 @@ var answersMutants = []mutation{
 	{"Close waits for the rest", "open-close-early", func(m *mutant) {
 		m.open = func(ctx context.Context, key string, o backend.OpenOptions) (backend.Object, io.ReadCloser, error) {
 			obj, r, err := m.Backend.Open(ctx, key, o)
-			return obj, slowClose{r}, err
+			return obj, lateClose{r, ctx}, err
 		}
 	}},
 	{"writers share a buffer", "concurrent", func(m *mutant) {
 		var mu sync.Mutex
 		var shared []byte
+		between := newMeeting()
 		m.put = func(ctx context.Context, key string, b backend.Body, o backend.PutOptions) (backend.Object, error) {
 			data, err := read(b)
 			if err != nil {
@@ -267,7 +267,7 @@ var answersMutants = []mutation{
 			mu.Lock()
 			shared = data
 			mu.Unlock()
-			time.Sleep(time.Millisecond)
+			between.wait(ctx)
 			mu.Lock()
 			data = shared
 			mu.Unlock()
@@ -276,9 +276,13 @@ var answersMutants = []mutation{
 	}},
 }
 
-type slowClose struct{ io.ReadCloser }
+// lateClose closes when the check has ended.
+type lateClose struct {
+	io.ReadCloser
+	check context.Context
+}
 
-func (c slowClose) Close() error {
-	time.Sleep(3 * time.Second)
+func (c lateClose) Close() error {
+	<-c.check.Done()
 	return c.ReadCloser.Close()
 }

@@ -6,8 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"strings"
-	"time"
 
 	"github.com/objrepl/replication/backend"
 )
@@ -57,10 +55,11 @@ var cancelMutants = []mutation{
 		}
 	}},
 	{"a cancelled put leaves a part a moment later", "cancelled-put", func(m *mutant) {
+		later := m.atSecondLook("/fresh")
 		m.put = func(ctx context.Context, key string, b backend.Body, o backend.PutOptions) (backend.Object, error) {
 			obj, err := m.Backend.Put(ctx, key, b, o)
-			if err != nil && ctx.Err() != nil && strings.Contains(key, "cancelled-put/") {
-				time.AfterFunc(30*time.Millisecond, func() {
+			if err != nil && ctx.Err() != nil {
+				later(func() {
 					_, _ = m.Backend.Put(context.WithoutCancel(ctx), key, backend.Bytes([]byte("part")), o)
 				})
 			}

@@ -6,7 +6,6 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/objrepl/replication/backend"
 )
@@ -151,7 +150,6 @@ var listMutants = []mutation{
 					if at >= len(all) || !yield(all[at:min(at+7, len(all))], nil) {
 						return
 					}
-					time.Sleep(100 * time.Microsecond)
 				}
 			}
 		}

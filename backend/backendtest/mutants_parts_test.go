@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
-	"time"
 
 	"github.com/objrepl/replication/backend"
 )
@@ -180,14 +179,19 @@ var partMutants = []mutation{
 	{"conditions of Complete declared by halves", "parts-if-match", func(m *mutant) {
 		m.properties = func(p backend.Properties) backend.Properties { p.Complete = backend.Conditions{}; return p }
 	}},
-	{"a condition of Complete that is looked at before", "parts-race", uploads(func(u *uploadMutant) {
+	{"a condition of Complete that is looked at before", "parts-race", lookThenComplete},
+}
+
+func lookThenComplete(m *mutant) {
+	between := newMeeting() // of all uploads
+	m.upload = func(_ *backend.PartsOptions, u *uploadMutant) {
 		u.complete = func(ctx context.Context, parts []backend.Part, c backend.Condition) (backend.Object, error) {
 			now, err := u.mutant.Backend.Stat(ctx, u.key)
 			if c.Absent && err == nil || c.Match != "" && now.Tag != c.Match {
 				return backend.Object{}, failure("complete", u.key, backend.ErrPrecondition)
 			}
-			time.Sleep(2 * time.Millisecond)
+			between.wait(ctx)
 			return u.PartUpload.Complete(ctx, parts, backend.Condition{})
 		}
-	})},
+	}
 }

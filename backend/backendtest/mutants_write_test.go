@@ -5,41 +5,32 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"iter"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/objrepl/replication/backend"
 )
 
 // writeMutants are broken in writing and its conditions.
 var writeMutants = []mutation{
-	{"a write that shows later", "put-visible", func(m *mutant) {
-		m.list = func(ctx context.Context, o backend.ListOptions) iter.Seq2[[]backend.Object, error] {
-			return func(yield func([]backend.Object, error) bool) {
-				for page, err := range m.Backend.List(ctx, o) {
-					page = slices.DeleteFunc(page, func(o backend.Object) bool { return time.Since(o.Modified) < time.Millisecond })
-					if !yield(page, err) {
-						return
-					}
-				}
-			}
+	{"a write that the next listing lacks", "put-visible", func(m *mutant) {
+		fresh := map[string]bool{}
+		m.put = func(ctx context.Context, key string, b backend.Body, o backend.PutOptions) (backend.Object, error) {
+			fresh[key] = true
+			return m.Backend.Put(ctx, key, b, o)
 		}
+		m.pages(func(page []backend.Object) []backend.Object {
+			return slices.DeleteFunc(page, func(o backend.Object) bool {
+				hidden := fresh[o.Key]
+				delete(fresh, o.Key)
+				return hidden
+			})
+		})
 	}},
 	{"MaxPut not enforced", "put-too-large", func(m *mutant) {
 		m.properties = func(p backend.Properties) backend.Properties { p.MaxPut = 1 << 20; return p }
 	}},
-	{"a write in two steps", "put-overwritten", func(m *mutant) {
-		m.put = func(ctx context.Context, key string, b backend.Body, o backend.PutOptions) (backend.Object, error) {
-			if data, err := read(b); err == nil && int64(len(data)) == b.Size && len(data) > 1 && !strings.Contains(key, "race") {
-				_, _ = m.Backend.Put(ctx, key, backend.Bytes(data[:len(data)/2]), o)
-				time.Sleep(time.Millisecond)
-				o.If = backend.Condition{}
-			}
-			return m.Backend.Put(ctx, key, b, o)
-		}
-	}},
+	{"a write in two steps", "put-overwritten", inTwoSteps},
 	{"a truncated body accepted", "body-short", func(m *mutant) {
 		m.put = func(ctx context.Context, key string, b backend.Body, o backend.PutOptions) (backend.Object, error) {
 			if data, err := read(b); err == nil && int64(len(data)) < b.Size {
@@ -164,12 +155,13 @@ var writeMutants = []mutation{
 		m.put = checkThenAct(m)
 	}},
 	{"IfMatch checked first and deleted later", "race-delete", func(m *mutant) {
+		between := newMeeting()
 		m.delete = func(ctx context.Context, key string, o backend.DeleteOptions) error {
 			if o.IfMatch != "" {
 				if now, err := m.Backend.Stat(ctx, key); err != nil || now.Tag != o.IfMatch {
 					return failure("delete", key, backend.ErrPrecondition)
 				}
-				time.Sleep(5 * time.Millisecond)
+				between.wait(ctx)
 			}
 			return m.Backend.Delete(ctx, key, backend.DeleteOptions{})
 		}
@@ -183,10 +175,11 @@ var writeMutants = []mutation{
 		}
 	}},
 	{"a body that is too long shows a moment after it is refused", "body-large-long", func(m *mutant) {
+		later := m.atSecondLook("/fresh")
 		m.put = func(ctx context.Context, key string, b backend.Body, o backend.PutOptions) (backend.Object, error) {
 			obj, err := m.Backend.Put(ctx, key, b, o)
 			if errors.Is(err, backend.ErrChecksum) && strings.HasSuffix(key, "kept") {
-				time.AfterFunc(20*time.Millisecond, func() {
+				later(func() {
 					_, _ = m.Backend.Put(context.WithoutCancel(ctx), key, backend.Bytes([]byte("cut")), o)
 				})
 			}

@@ -73,6 +73,16 @@ func TestRefusalsOfEveryStoreNameThePolicyAndSayWhatToChange(t *testing.T) {
 	}
 	expired := refusing(t, 400, nil, "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>")
 	invalid := refusing(t, 401, map[string]string{"Content-Type": "application/json"}, `{"error": {"code": 401, "message": "Invalid Credentials"}}`)
+	// A clock that is an hour off, as the vendors have it:
+	// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html and
+	// https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-shared-key,
+	// the words of the latter from https://github.com/Azure/azure-sdk-for-js/issues/5433.
+	skewed := refusing(t, 403, map[string]string{"Content-Type": "application/xml"},
+		"<Error><Code>RequestTimeTooSkewed</Code><Message>The difference between the request time and the current time is too large.</Message>"+
+			"<RequestTime>20261123T090000Z</RequestTime><ServerTime>2026-11-23T10:00:00Z</ServerTime><MaxAllowedSkewMilliseconds>900000</MaxAllowedSkewMilliseconds></Error>")
+	late := refusing(t, 403, map[string]string{"Content-Type": "application/xml", "x-ms-error-code": "AuthenticationFailed"},
+		"<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>AuthenticationFailed</Code><Message>Server failed to authenticate the request.\nTime:2026-11-23T10:00:00.0000000Z</Message>"+
+			"<AuthenticationErrorDetail>Request date header too old: 'Mon, 23 Nov 2026 09:00:00 GMT'</AuthenticationErrorDetail></Error>")
 	for _, c := range []struct {
 		name, driver string
 		settings     map[string]string
@@ -82,12 +92,15 @@ func TestRefusalsOfEveryStoreNameThePolicyAndSayWhatToChange(t *testing.T) {
 		{"region", "s3", there(), fs.ErrPermission, "set region to eu-west-1"},
 		{"region", "minio", there(), fs.ErrPermission, "set region to eu-west-1"},
 		{"expired token", "s3", there("endpoint", expired, "sessionToken", hidden), fs.ErrPermission, "renew the credentials or sessionToken"},
+		{"clock", "s3", there("endpoint", skewed), fs.ErrPermission, "the clock of this machine or of the store is wrong"},
+		{"clock", "minio", there("endpoint", skewed), fs.ErrPermission, "the clock of this machine or of the store is wrong"},
 		{"no credentials", "s3", map[string]string{"bucket": "data", "region": "eu-west-1"}, fs.ErrPermission, "set accessKey and secretKey, or profile"},
 		{"bucket", "gcs", map[string]string{"bucket": "no-such-bucket", "endpoint": google.Endpoint}, backend.ErrStoreNotFound, "check bucket"},
 		{"expired token", "gcs", map[string]string{"bucket": "data", "endpoint": invalid}, fs.ErrPermission, "set credentialsFile, or renew"},
 		{"no credentials", "gcs", map[string]string{"bucket": "data"}, fs.ErrPermission, "set credentialsFile"},
 		{"container", "azblob", blobs("containerName", "no-such-container"), backend.ErrStoreNotFound, "check containerName"},
 		{"key", "azblob", blobs("accountKey", hidden), fs.ErrPermission, "check accountKey"},
+		{"clock", "azblob", blobs("endpoint", late+"/"+microsoft.AccessKey), fs.ErrPermission, "the clock of this machine is wrong"},
 		{"expired signature", "azblob", blobs("accountKey", "", "sasToken", "sv=2025-11-05&sr=c&sp=rwdl&st=2020-01-01T00:00:00Z&se=2020-01-02T00:00:00Z&sig="+hidden), fs.ErrPermission, "sasToken and its expiry"},
 		{"no credentials", "azblob", map[string]string{"containerName": "data", "accountName": "nobody"}, fs.ErrPermission, "set accountKey or sasToken, or sign in"},
 		{"directory", "local", directory(filepath.Join(t.TempDir(), "gone", "further")), backend.ErrStoreNotFound, "missing"},

@@ -88,14 +88,16 @@ func (w *watcher) look(ctx context.Context, key string) {
 	}
 }
 
-// A meter counts what passes a proxy, and tells when a given number of bytes
-// has passed.
+// A meter counts what passes a proxy, tells when a given number of bytes has
+// passed, and has noted what is sent and read.
 type meter struct {
+	sent *sent
+	held *held
+
 	mu     sync.Mutex
-	total  int64          // guarded by mu; bytes of objects, either way
-	target int64          // guarded by mu
-	hit    chan struct{}  // guarded by mu; closed when total reaches target
-	writes map[string]int // guarded by mu; acknowledged writes, by key and marked source version
+	total  int64         // guarded by mu; bytes of objects, either way
+	target int64         // guarded by mu
+	hit    chan struct{} // guarded by mu; closed when total reaches target
 }
 
 // after returns a channel that is closed when n more bytes have passed.
@@ -122,39 +124,21 @@ func (m *meter) passed() int64 {
 	return m.total
 }
 
-// repeated returns the writes that were acknowledged more than once.
-func (m *meter) repeated() []string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var out []string
-	for what, n := range m.writes {
-		if n > 1 {
-			out = append(out, fmt.Sprintf("%s %d times", what, n))
-		}
-	}
-	return out
-}
-
 // intercept is a testutil.Interceptor.
 func (m *meter) intercept(op string, w http.ResponseWriter, r *http.Request, next http.Handler) {
+	answer := &meteredAnswer{ResponseWriter: w}
 	switch op {
 	case "PutObject", "UploadPart":
 		r.Body = &meteredBody{r.Body, m}
-		answer := &meteredAnswer{ResponseWriter: w}
-		next.ServeHTTP(answer, r)
-		// The marker is the policy, the source's size, tag and stamp, and the
-		// operation, which is another one each time.
-		marker := strings.Split(r.Header.Get("X-Amz-Meta-Objrepl-Marker"), " ")
-		if op == "PutObject" && answer.status == http.StatusOK && len(marker) == 6 {
-			m.mu.Lock()
-			m.writes[r.URL.Path+" "+strings.Join(marker[:5], " ")]++
-			m.mu.Unlock()
-		}
 	case "GetObject":
-		next.ServeHTTP(&meteredAnswer{ResponseWriter: w, m: m}, r)
-	default:
-		next.ServeHTTP(w, r)
+		answer.m, answer.r = m, r
 	}
+	if note := m.sent.asked(op, r); note != nil {
+		// Noted before anything of the answer has left.
+		answer.note = func(status int, body string) { m.sent.answered(note, status, body) }
+	}
+	next.ServeHTTP(answer, r)
+	answer.end()
 }
 
 type meteredBody struct {
@@ -168,21 +152,44 @@ func (b *meteredBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// A meteredAnswer passes an answer on. One that is to be noted is held back until it
+// is whole: those are of a few hundred bytes.
 type meteredAnswer struct {
 	http.ResponseWriter
-	m      *meter // nil to note the status alone
+	m      *meter                        // of what is read; else nil
+	r      *http.Request                 // with m
+	note   func(status int, body string) // nil if nobody wants to know
 	status int
+	body   strings.Builder // only with note
 }
 
 func (a *meteredAnswer) WriteHeader(status int) {
 	a.status = status
-	a.ResponseWriter.WriteHeader(status)
+	if a.m != nil && (status == http.StatusOK || status == http.StatusPartialContent) {
+		a.m.held.read(a.r, a.Header().Get("ETag"))
+	}
+	if a.note == nil || status < http.StatusOK {
+		a.ResponseWriter.WriteHeader(status)
+	}
 }
 
 func (a *meteredAnswer) Write(p []byte) (int, error) {
+	if a.note != nil {
+		return a.body.Write(p)
+	}
 	n, err := a.ResponseWriter.Write(p)
 	if a.m != nil {
 		a.m.add(n)
 	}
 	return n, err
+}
+
+// end lets go of what was held back.
+func (a *meteredAnswer) end() {
+	if a.note == nil {
+		return
+	}
+	a.note(a.status, a.body.String())
+	a.ResponseWriter.WriteHeader(a.status)
+	_, _ = io.WriteString(a.ResponseWriter, a.body.String()) // a client that is gone learns nothing
 }

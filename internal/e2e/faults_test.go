@@ -96,6 +96,15 @@ func TestPassesThroughFaultsFailNoObjectAndLeaveNoDifference(t *testing.T) {
 	}
 }
 
+// asked is what came in, whatever became of it.
+func asked(p *testutil.Proxy) map[string]int {
+	all := p.Counts()
+	for op, n := range p.Failed() {
+		all[op] += n
+	}
+	return all
+}
+
 func throughFaults(t *testing.T, driver string, n int) {
 	server := testutil.SharedMinIO(t)
 	proxy := testutil.CountingProxy(t, server.Endpoint)
@@ -109,10 +118,10 @@ func throughFaults(t *testing.T, driver string, n int) {
 	// step runs a pass and says what it took.
 	step := func(name string, p replication.Policy) replication.SyncResult {
 		t.Helper()
-		started, before := time.Now(), proxy.Counts()
+		started, before := time.Now(), asked(proxy)
 		res, err := r.Sync(t.Context(), p)
 		requests := 0
-		for op, count := range proxy.Counts() {
+		for op, count := range asked(proxy) {
 			requests += count - before[op]
 		}
 		t.Logf("%s: %.1f s, %d requests, synced %d, adopted %d, unchanged %d, deleted %d, failed %d", name,

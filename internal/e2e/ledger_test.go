@@ -9,20 +9,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/objrepl/replication/backend"
-	"github.com/objrepl/replication/backend/minio"
-	"github.com/objrepl/replication/backend/s3"
 	"github.com/objrepl/replication/internal/ledger"
-	"github.com/objrepl/replication/internal/testutil"
 )
 
 // A ledger in a bucket: its manifest is replaced with conditional writes, by one
 // writer, and what commits replaced is removed.
 func TestALedgerLivesInABucket(t *testing.T) {
-	for _, driver := range []backend.Driver{s3.Driver, minio.Driver} {
-		t.Run(driver.Name(), func(t *testing.T) {
-			server := testutil.SharedMinIO(t)
-			settings := bucket(server, server.NewBucket(t))
-			b, err := driver.Open(t.Context(), settings)
+	for name, fresh := range stateStores {
+		t.Run(name, func(t *testing.T) {
+			store := fresh(t)
+			b, err := store.driver.Open(t.Context(), store.settings)
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, b.Close()) })
 			open := func() *ledger.Ledger {

@@ -70,12 +70,12 @@ func (s oneStore) open(t *testing.T, settings map[string]string) backend.Backend
 	return b
 }
 
-// traffic is what passed a proxy: requests by kind, and the bytes of all bodies
-// but those of listings.
+// traffic is what passed a proxy: requests by kind but for those that a busy server
+// failed, which are asked again, and the bytes of all bodies but those of listings.
 type traffic struct {
 	mu     sync.Mutex
-	counts map[string]int
-	bytes  int64
+	counts map[string]int // guarded by mu
+	bytes  int64          // guarded by mu
 }
 
 // kindOf names a request to any of the stores.
@@ -94,20 +94,25 @@ func kindOf(op string, r *http.Request) string {
 }
 
 func (c *traffic) watch(p *testutil.Proxy) {
-	c.counts, c.bytes = map[string]int{}, 0
+	c.take()
 	p.Intercept(func(op string, w http.ResponseWriter, r *http.Request, next http.Handler) {
 		kind := kindOf(op, r)
-		body := &countedBody{ReadCloser: r.Body}
-		r.Body = body
-		answer := &countedAnswer{ResponseWriter: w}
-		next.ServeHTTP(answer, r)
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.counts[kind]++
-		if kind != "list" {
-			c.bytes += body.n.Load() + answer.n
+		n := func(n int) { c.add("", int64(n)) }
+		if kind == "list" {
+			n = func(int) {}
 		}
+		r.Body = &countedBody{r.Body, n}
+		next.ServeHTTP(&countedAnswer{w, kind, c, n}, r)
 	})
+}
+
+// add counts a request, unless kind is empty, and bytes.
+func (c *traffic) add(kind string, bytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.bytes += bytes; kind != "" {
+		c.counts[kind]++
+	}
 }
 
 func (c *traffic) take() (map[string]int, int64) {
@@ -120,24 +125,33 @@ func (c *traffic) take() (map[string]int, int64) {
 
 type countedBody struct {
 	io.ReadCloser
-	n atomic.Int64
+	add func(n int)
 }
 
 func (c *countedBody) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p)
-	c.n.Add(int64(n))
+	c.add(n)
 	return n, err
 }
 
+// A countedAnswer counts its request before the client has the answer.
 type countedAnswer struct {
 	http.ResponseWriter
-	n int64
+	kind    string
+	traffic *traffic
+	add     func(n int)
+}
+
+func (c *countedAnswer) WriteHeader(status int) {
+	if status >= http.StatusOK && !testutil.Busy(status) {
+		c.traffic.add(c.kind, 0)
+	}
+	c.ResponseWriter.WriteHeader(status)
 }
 
 func (c *countedAnswer) Write(p []byte) (int, error) {
-	n, err := c.ResponseWriter.Write(p)
-	c.n += int64(n)
-	return n, err
+	c.add(len(p))
+	return c.ResponseWriter.Write(p)
 }
 
 func (c *countedAnswer) Unwrap() http.ResponseWriter { return c.ResponseWriter }

@@ -34,7 +34,8 @@ type Proxy struct {
 
 	mu     sync.Mutex
 	counts map[string]int // guarded by mu
-	failed map[string]int // guarded by mu
+	failed map[string]int // guarded by mu; of those in counts
+	round  int            // guarded by mu; grows with every Reset
 	log    []*logEntry    // guarded by mu; a ring once full
 	oldest int            // guarded by mu; index of the oldest entry of a full ring
 	closed bool           // guarded by mu
@@ -51,6 +52,7 @@ type Interceptor func(op string, w http.ResponseWriter, r *http.Request, next ht
 
 type logEntry struct {
 	op, method, uri string
+	round           int          // set before anybody else has the entry
 	status          atomic.Int32 // 0 until headers have been sent
 }
 
@@ -126,7 +128,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	defer p.end(entry)
-	w = &statusWriter{ResponseWriter: w, entry: entry}
+	w = &statusWriter{ResponseWriter: w, entry: entry, failed: p.fail}
 	if f := p.intercept.Load(); f != nil {
 		(*f)(op, w, r, p.forward)
 		return
@@ -144,6 +146,7 @@ func (p *Proxy) begin(e *logEntry) bool {
 	}
 	p.handlers.Add(1)
 	p.counts[e.op]++
+	e.round = p.round
 	if len(p.log) < requestLogLines {
 		p.log = append(p.log, e)
 		return true
@@ -153,14 +156,28 @@ func (p *Proxy) begin(e *logEntry) bool {
 	return true
 }
 
-// end counts what a request came to.
+// end counts a request without an answer as failed.
 func (p *Proxy) end(e *logEntry) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if s := e.status.Load(); s == 0 || s >= http.StatusInternalServerError {
-		p.failed[e.op]++
+	if e.status.Load() == 0 {
+		p.fail(e)
 	}
 	p.handlers.Done()
+}
+
+// fail counts a request as failed, before its client can know.
+func (p *Proxy) fail(e *logEntry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e.round == p.round {
+		p.failed[e.op]++
+	}
+}
+
+// Busy reports whether a status says that a server failed a request rather than
+// decided it: 500 and above, but for 501, by which one says that it has no such
+// operation.
+func Busy(status int) bool {
+	return status >= http.StatusInternalServerError && status != http.StatusNotImplemented
 }
 
 // Intercept has f asked for every request from now on; nil lets all pass again.
@@ -173,17 +190,24 @@ func (p *Proxy) Intercept(f Interceptor) {
 }
 
 // Counts returns how many requests came in since the start or the last Reset,
-// by the names [Operation] gives. A request counts from its arrival, so all that
-// a client has an answer to are in.
+// by the names [Operation] gives, but for those in Failed: what a client asks for
+// does not depend on how busy a server is. A request counts from its arrival, so all
+// that a client has an answer to are in.
 func (p *Proxy) Counts() map[string]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return maps.Clone(p.counts)
+	counts := make(map[string]int, len(p.counts))
+	for op, n := range p.counts {
+		if n -= p.failed[op]; n > 0 {
+			counts[op] = n
+		}
+	}
+	return counts
 }
 
-// Failed returns how many of the requests in Counts got no answer, or one of 500
-// and above, by the same names: a server under load may give them, and a client
-// asks again.
+// Failed returns how many requests got no answer, or one of a server that is
+// [Busy], by the same names: a server under load may give them, and a client asks
+// again.
 func (p *Proxy) Failed() map[string]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -197,6 +221,7 @@ func (p *Proxy) Reset() {
 	clear(p.counts)
 	clear(p.failed)
 	p.log, p.oldest = nil, 0
+	p.round++ // what fails from now on and came before is in neither count
 }
 
 // Requests returns the last 1000 requests, oldest first, each as "operation
@@ -220,14 +245,15 @@ func (p *Proxy) Requests() []string {
 // can do within reach of http.ResponseController.
 type statusWriter struct {
 	http.ResponseWriter
-	entry *logEntry
+	entry  *logEntry
+	failed func(*logEntry) // told of a status that is Busy
 }
 
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *statusWriter) WriteHeader(status int) {
-	if status >= 200 {
-		w.entry.status.CompareAndSwap(0, int32(status))
+	if status >= 200 && w.entry.status.CompareAndSwap(0, int32(status)) && Busy(status) {
+		w.failed(w.entry)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

@@ -207,7 +207,7 @@ func NamesWrongKeys(t *testing.T, driver backend.Driver, server *testutil.Server
 				for again, call := range calls {
 					require.ErrorContains(t, call(), c.words, again)
 				}
-				require.Empty(t, proxy.Counts(), "%s: more was sent to a store that does not encrypt", name)
+				require.Empty(t, proxy.Requests(), "%s: more was sent to a store that does not encrypt", name)
 			}
 			uploads := drivertest.Open(t, driver, drivertest.With(s, c.setting, "")).(backend.UploadLister)
 			left, err := uploads.ListUploads(t.Context(), "key")

@@ -3,6 +3,7 @@
 package s3test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/objrepl/replication/backend"
@@ -43,12 +44,6 @@ const unconditional = "MinIO, cmd/object-handlers.go, DeleteObjectHandler: no co
 // listing has them.
 const notListed = "MinIO, cmd/metacache-walk.go, WalkDir: a directory that holds an object is not descended into, so that the object a hides all below a/ from listings"
 
-// slowReader takes 30 seconds to show, and so is left out of short runs.
-var slowReader = Quirk{
-	Check:  "open-overwritten",
-	Source: "MinIO, cmd/erasure-object.go, GetObjectNInfo: a reader holds the object's lock, so that a Put waits for it, until internal/http/server.go, DefaultIdleTimeout, cuts the reader off",
-}
-
 // VersityGW are the quirks of versitygw.
 var VersityGW = []Quirk{
 	{Check: "key-control", Source: notEncoded, Skip: "its objects cannot be listed, and so stay behind"},
@@ -82,13 +77,16 @@ func conform(t *testing.T, driver backend.Driver, server *testutil.Server, setti
 		Unreachable: drivertest.Opener(driver, drivertest.With(settings, "endpoint", "http://"+drivertest.ClosedPort(t))),
 	}
 	for _, q := range quirks {
-		if q.Skip != "" || q == slowReader && testing.Short() {
+		if q.Skip != "" || q == slowReader {
 			opts.Skip = append(opts.Skip, q.Check)
 			continue
 		}
 		opts.Expect = append(opts.Expect, backendtest.Deviation{Check: q.Check, Source: q.Source})
 	}
 	backendtest.Test(t, drivertest.Opener(driver, settings), opts)
+	if slices.Contains(quirks, slowReader) && !testing.Short() {
+		t.Run("slow reader", func(t *testing.T) { readSlowly(t, driver, settings) })
+	}
 }
 
 // Settings are those that both drivers have for a bucket.

@@ -188,7 +188,7 @@ func (s *matrixSide) requests() (lists int, others []string) {
 	}
 	for _, line := range s.proxy.Requests() {
 		fields := strings.Fields(line) // operation, method, URI, status
-		if status, err := strconv.Atoi(fields[3]); err != nil || status >= http.StatusInternalServerError {
+		if status, err := strconv.Atoi(fields[3]); err != nil || testutil.Busy(status) {
 			continue // the server was busy, and was asked again
 		}
 		u, err := url.ParseRequestURI(fields[2])
