@@ -33,7 +33,7 @@ func (p *pass) compare(ctx context.Context, d decision, there backend.Object) (o
 	source := &content{side: p.source, key: d.key, object: d.source}
 	destination := &content{side: p.destination, key: d.key, object: there}
 	if p.sameChecksum(d.source, there) {
-		return p.adopt(d, &version{object: d.source}, there), true
+		return p.adopt(ctx, d, &version{object: d.source}, there), true
 	}
 	first, second := source, destination
 	if isMD5(d.source.Checksum) && !isMD5(there.Checksum) {
@@ -42,9 +42,9 @@ func (p *pass) compare(ctx context.Context, d decision, there backend.Object) (o
 	err := p.hash(ctx, first, isMD5(second.object.Checksum))
 	if err == nil && first.md5 != "" && first.md5 == second.object.Checksum {
 		if first == source {
-			return p.adopt(d, source.version, there), true
+			return p.adopt(ctx, d, source.version, there), true
 		}
-		return p.adopt(d, &version{object: d.source}, there), true
+		return p.adopt(ctx, d, &version{object: d.source}, there), true
 	}
 	if err == nil {
 		first = second
@@ -56,7 +56,7 @@ func (p *pass) compare(ctx context.Context, d decision, there backend.Object) (o
 	if !bytes.Equal(source.sha256, destination.sha256) {
 		return outcome{}, false
 	}
-	return p.adopt(d, source.version, there), true
+	return p.adopt(ctx, d, source.version, there), true
 }
 
 // sameChecksum reports whether the stores' own checksums say that two objects of

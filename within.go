@@ -85,7 +85,12 @@ func (p *pass) copyInStore(ctx context.Context, d decision) outcome {
 		p.within.intents.lose(intentOf(to, d.source))
 	}
 	if err != nil && unsure && ctx.Err() == nil {
-		if there, ours := p.ownCopy(ctx, to, expect, fingerprintOf(d.source)); ours {
+		there, ours, lookErr := p.ownCopy(ctx, to, expect, fingerprintOf(d.source))
+		switch {
+		case lookErr != nil: // nobody knows then whose it is
+			p.doubt.stays.Store(true)
+			return failed(lookErr)
+		case ours:
 			copied, err = there, nil
 		}
 	}
@@ -118,16 +123,16 @@ func (p *pass) copyInStore(ctx context.Context, d decision) outcome {
 }
 
 // ownCopy looks whether a copy whose answer was lost was made after all.
-func (p *pass) ownCopy(ctx context.Context, to string, expect backend.Condition, source fingerprint) (there backend.Object, ours bool) {
-	err := p.again.call(ctx, func() (err error) {
+func (p *pass) ownCopy(ctx context.Context, to string, expect backend.Condition, source fingerprint) (there backend.Object, ours bool, err error) {
+	lookErr := p.again.call(ctx, func() (err error) {
 		there, err = p.destination.Stat(ctx, to)
 		return err
 	})
-	if err != nil || there.Tag == expect.Match {
-		return there, false
+	if lookErr != nil || there.Tag == expect.Match {
+		return there, false, nil
 	}
-	mk, ours := p.ownMarker(there)
-	return there, ours && mk.source == source
+	mk, ours, err := p.ownMarker(ctx, there)
+	return there, ours && mk.source == source, err
 }
 
 // notCopied notes that the store refused a copy. One that has made none yet will
