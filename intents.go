@@ -160,6 +160,13 @@ func (i *intents) lose(in intent) {
 	}
 }
 
+// found says that the outcome at a key is known after all.
+func (i *intents) found(key string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.lost, key)
+}
+
 // forget removes batches of one shard, whose copies are in the ledger, or were never
 // made. What was lost of them is written anew before.
 func (i *intents) forget(ctx context.Context, done []intentBatch, next func() string) error {
