@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -178,12 +179,16 @@ func TestIntentsThatCannotBeReadFailTheObject(t *testing.T) {
 	for i := range 6 {
 		w.put(w.source, fmt.Sprintf("k%02d", i), fmt.Sprint("value ", i))
 	}
+	w.r.shards, w.policy.Concurrency = 1, 1
 	w.killed(2)
 	w.remove(w.source, "k00")
 	dir := filepath.Join(w.r.config.stateDir, policyDir("p"), intentsDir)
 	files := readFiles(dir)
 	w.destination.before = firstly("list", func() {
 		for name := range files {
+			if !strings.HasSuffix(name, "-1.json") { // that of k00
+				continue
+			}
 			require.NoError(t, os.Truncate(filepath.Join(dir, name), maxStateObject+1))
 		}
 	})
@@ -193,4 +198,23 @@ func TestIntentsThatCannotBeReadFailTheObject(t *testing.T) {
 	writeFiles(dir, files)
 	w.mustSync()
 	w.requireEqual()
+}
+
+// Of a batch that is committed only what was lost, and not found since, is kept.
+func TestOnlyLostIntentsOutliveTheirBatch(t *testing.T) {
+	w := newWithinWorld(t)
+	state := w.openState(t)
+	all := []intent{{Key: "a"}, {Key: "b"}, {Key: "c"}}
+	is, err := openIntents(t.Context(), state, w.destination.Properties().Location, false)
+	require.NoError(t, err)
+	require.NoError(t, is.note(t.Context(), "batch.json", all))
+	is.lose(all[0])
+	is.lose(all[1])
+	is.found("a")
+	batch := intentBatch{name: "batch.json", first: "a", last: "c", until: "c"}
+	require.NoError(t, is.forget(t.Context(), []intentBatch{batch}, func() string { return "lost.json" }))
+	require.Equal(t, []string{"lost.json"}, w.intentFiles())
+	kept, err := is.read(t.Context(), "lost.json")
+	require.NoError(t, err)
+	require.Equal(t, all[1:2], kept)
 }
