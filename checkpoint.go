@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -17,17 +18,20 @@ type checkpointer struct {
 	update  *ledger.Update
 	pending int
 	last    time.Time
-	err     error  // the first; nothing is written after it
-	at      string // the last key collected
+	err     error    // the first; nothing is written after it
+	at      string   // the last key collected
+	settled []string // keys of earlier passes' intents, of which the ledger says more when it is committed
 
 	mu      sync.Mutex
 	batches []intentBatch // whose copies are not all committed; guarded by mu
 }
 
-// An intentBatch is intents that were written under a name, up to a key.
+// An intentBatch is intents that were written under a name, with the last decision
+// that went out after them.
 type intentBatch struct {
-	name, until string
-	intents     []intent
+	name        string
+	first, last string // their keys at the destination
+	until       string // the decision's key
 }
 
 // covers tells of intents up to a key, which come in order. It may be called
@@ -38,8 +42,8 @@ func (c *checkpointer) covers(b intentBatch) {
 	c.batches = append(c.batches, b)
 }
 
-// forget removes the intents of what is committed. Those written together with one
-// whose outcome nobody knows stay until the end of the pass.
+// forget removes the intents of what is committed, but for those whose outcome nobody
+// knows. Where it fails, or the process ends before, they are found settled again.
 func (c *checkpointer) forget(ctx context.Context) {
 	c.mu.Lock()
 	n := 0
@@ -49,13 +53,14 @@ func (c *checkpointer) forget(ctx context.Context) {
 	done := c.batches[:n:n]
 	c.batches = c.batches[n:]
 	c.mu.Unlock()
-	for _, b := range done {
-		if c.pass.within.intents.anyLost(b.intents) {
-			continue
-		}
-		if err := c.pass.within.intents.remove(ctx, b.name); err != nil {
-			c.pass.log.Warn("could not forget copies that are in the ledger; the end of the pass tries again", "policy", c.pass.policy.ID, "error", err)
-		}
+	p := c.pass
+	err := p.within.intents.forget(ctx, done, p.nextIntents)
+	settleErr := p.within.intents.earlier.settle(ctx, c.settled, p.nextIntents)
+	if settleErr == nil {
+		c.settled = nil
+	}
+	if err := errors.Join(err, settleErr); err != nil {
+		p.log.Warn("could not forget copies that are in the ledger; the end of the pass tries again", "policy", p.policy.ID, "error", err)
 	}
 }
 
@@ -79,8 +84,9 @@ func (c *checkpointer) collect(ctx context.Context, d decision, out outcome) {
 	default:
 		return
 	}
-	if d.verdict != verdictClaim { // of which the deletion asks once more
-		c.pass.within.intents.settled(c.pass.destination.key(d.key))
+	earlier, key := c.pass.within.intents.earlier, c.pass.destination.key(d.key)
+	if d.verdict != verdictClaim && earlier.cover(key) { // of a claim the deletion asks once more
+		c.settled = append(c.settled, key)
 	}
 	if c.pending++; c.err == nil && (c.pending >= checkpointOutcomes || time.Since(c.last) >= checkpointTime) {
 		c.commit(ctx)

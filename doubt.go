@@ -95,8 +95,12 @@ func (p *pass) claim(ctx context.Context, d decision) outcome {
 		p.doubt.stays.Store(true) // it moves; the next pass looks again
 		return outcome{}
 	}
-	mk, ours := p.ownMarker(there)
-	if !ours {
+	mk, ours, err := p.ownMarker(ctx, there)
+	switch {
+	case err != nil:
+		p.doubt.stays.Store(true)
+		return failed(err)
+	case !ours:
 		return outcome{}
 	}
 	return outcome{entry: markedEntry(d.key, mk, there.Tag)}

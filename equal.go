@@ -24,16 +24,28 @@ type content struct {
 	md5     string // only where it was wanted
 }
 
-// compare finds out whether both sides of a key have the same bytes, and adopts
-// the destination's object if so: by the checksums that the stores have, else by
-// reading the side that has none, else by reading both. It returns false where
-// the bytes differ, or where a side has moved on. A side that cannot be read fails
-// the object: nobody knows then that it is somebody else's.
+// compare adopts the destination's object if both sides of a key have the same bytes.
+// It returns false where they differ, or where a side has moved on. A side that cannot
+// be read fails the object: nobody knows then that it is somebody else's.
 func (p *pass) compare(ctx context.Context, d decision, there backend.Object) (outcome, bool) {
+	source, same, err := p.equal(ctx, d, there)
+	switch {
+	case err != nil:
+		return failed(err), !changed(err) && !absent(err)
+	case !same:
+		return outcome{}, false
+	}
+	return p.adopt(ctx, d, source, there), true
+}
+
+// equal finds out whether both sides of a key have the same bytes: by the checksums
+// that the stores have, else by reading the side that has none, else by reading both.
+// It returns the source's version as it was found.
+func (p *pass) equal(ctx context.Context, d decision, there backend.Object) (*version, bool, error) {
 	source := &content{side: p.source, key: d.key, object: d.source}
 	destination := &content{side: p.destination, key: d.key, object: there}
 	if p.sameChecksum(d.source, there) {
-		return p.adopt(d, &version{object: d.source}, there), true
+		return &version{object: d.source}, true, nil
 	}
 	first, second := source, destination
 	if isMD5(d.source.Checksum) && !isMD5(there.Checksum) {
@@ -42,21 +54,18 @@ func (p *pass) compare(ctx context.Context, d decision, there backend.Object) (o
 	err := p.hash(ctx, first, isMD5(second.object.Checksum))
 	if err == nil && first.md5 != "" && first.md5 == second.object.Checksum {
 		if first == source {
-			return p.adopt(d, source.version, there), true
+			return source.version, true, nil
 		}
-		return p.adopt(d, &version{object: d.source}, there), true
+		return &version{object: d.source}, true, nil
 	}
 	if err == nil {
 		first = second
 		err = p.hash(ctx, second, false)
 	}
 	if err != nil {
-		return failed(first.side.wrap(err)), !changed(err) && !absent(err)
+		return nil, false, first.side.wrap(err)
 	}
-	if !bytes.Equal(source.sha256, destination.sha256) {
-		return outcome{}, false
-	}
-	return p.adopt(d, source.version, there), true
+	return source.version, bytes.Equal(source.sha256, destination.sha256), nil
 }
 
 // sameChecksum reports whether the stores' own checksums say that two objects of

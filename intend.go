@@ -66,10 +66,13 @@ func (i *intender) write(ctx context.Context) error {
 		return err
 	}
 	name := p.nextIntents()
-	if err := p.within.intents.write(ctx, name, i.intents); err != nil {
+	if err := p.within.intents.note(ctx, name, i.intents); err != nil {
 		return err
 	}
-	i.keep.covers(intentBatch{name, i.held[len(i.held)-1].key, i.intents})
+	i.keep.covers(intentBatch{
+		name: name, until: i.held[len(i.held)-1].key,
+		first: i.intents[0].Key, last: i.intents[len(i.intents)-1].Key,
+	})
 	i.batch = min(2*i.batch, maxIntents)
 	return nil
 }

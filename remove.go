@@ -110,8 +110,8 @@ func (p *pass) stillOurs(ctx context.Context, key string, tag backend.Tag) (bool
 	if err != nil {
 		return false, err
 	}
-	_, ours := p.ownMarker(there)
-	return there.Tag == tag && (ours || p.policy.Drift == Overwrite), nil
+	_, ours, err := p.ownMarker(ctx, there)
+	return there.Tag == tag && (ours || p.policy.Drift == Overwrite), err
 }
 
 // deleteTag deletes the version with this tag and no other, as exactly as the

@@ -30,7 +30,12 @@ func (p *pass) resolve(ctx context.Context, d decision) outcome {
 		}
 		return failed(p.destination.wrap(err))
 	}
-	if mk, ours := p.ownMarker(there); ours {
+	mk, ours, err := p.ownMarker(ctx, there)
+	if err != nil {
+		p.doubt.stays.Store(true)
+		return failed(err)
+	}
+	if ours {
 		if mk.source == fingerprintOf(d.source) {
 			return outcome{kind: outcomeAdopted, entry: newEntry(d.key, &version{object: d.source}, there.Tag)}
 		}
@@ -55,22 +60,26 @@ func (p *pass) resolve(ctx context.Context, d decision) outcome {
 // would say of one that the store copied for it. The size has to bear the marker
 // out: somebody may have put other bytes beside it. So has the place: somebody may
 // have copied the object, marker and all.
-func (p *pass) ownMarker(there backend.Object) (marker, bool) {
+func (p *pass) ownMarker(ctx context.Context, there backend.Object) (marker, bool, error) {
 	mk, marked := readMarker(there.Metadata)
 	if marked && mk.policy == p.policy.ID && mk.source.size == there.Size && mk.place == markedPlace(p.destination.props.Location, there.Key) {
-		return mk, true
+		return mk, true, nil
 	}
-	source, made := p.within.intents.made(there)
-	return marker{policy: p.policy.ID, source: source}, made
+	source, made, err := p.within.intents.made(ctx, there)
+	return marker{policy: p.policy.ID, source: source}, made, err
 }
 
 // adopt takes an object at the destination that is equal to a version of the
 // source. It is ours only if we wrote this very version there, or had the store copy
 // it; somebody else's copy of another one was never in our hands.
-func (p *pass) adopt(d decision, source *version, there backend.Object) outcome {
+func (p *pass) adopt(ctx context.Context, d decision, source *version, there backend.Object) outcome {
+	meant, err := p.within.intents.meant(ctx, there.Key, fingerprintOf(source.object))
+	if err != nil {
+		p.doubt.stays.Store(true)
+		return failed(err)
+	}
 	entry := newEntry(d.key, source, there.Tag)
-	entry.Adopted = (!d.known || d.entry.Adopted || !sameVersion(d.entry, source.object)) &&
-		!p.within.intents.meant(there.Key, fingerprintOf(source.object))
+	entry.Adopted = !meant && (!d.known || d.entry.Adopted || !sameVersion(d.entry, source.object))
 	return outcome{kind: outcomeAdopted, entry: entry}
 }
 

@@ -203,8 +203,10 @@ func (c *copying) look(ctx context.Context, v *version, mk marker, conflict bool
 	case err != nil:
 		return outcome{}, p.destination.wrap(errors.Join(cause, err))
 	}
-	theirs, ours := p.ownMarker(there)
+	theirs, ours, err := p.ownMarker(ctx, there)
 	switch {
+	case err != nil:
+		return outcome{}, err
 	case ours && theirs == mk:
 		return c.done(v, there.Tag), nil // it was applied after all
 	case !conflict && c.expect.Match != "" && there.Tag == c.expect.Match:

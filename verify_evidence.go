@@ -27,7 +27,7 @@ func (v *verifier) proven(ctx context.Context, dec decision, f *Finding) (settle
 	if err != nil {
 		return false, false
 	}
-	if mk, ours := v.ownMarker(there); ours && mk.source == fingerprintOf(dec.source) && backend.Settled(dec.source.Stamp) {
+	if mk, ours, err := v.ownMarker(ctx, there); err == nil && ours && mk.source == fingerprintOf(dec.source) && backend.Settled(dec.source.Stamp) {
 		return true, false
 	}
 	here, read, equal := v.provenByChecksum(ctx, dec, there)

@@ -91,19 +91,28 @@ func (p *pass) copyInStore(ctx context.Context, d decision) outcome {
 		return p.inTheClear(ctx, d.key, copied.Tag, expect, err)
 	}
 	if err != nil && unsure && ctx.Err() == nil {
-		if there, ours := p.ownCopy(ctx, to, expect, fingerprintOf(d.source)); ours {
+		there, ours, lookErr := p.ownCopy(ctx, d, expect)
+		switch {
+		case lookErr != nil: // nobody knows then whose it is
+			p.doubt.stays.Store(true)
+			return failed(lookErr)
+		case ours:
 			copied, err = there, nil
 		}
 	}
 	// An attempt whose answer was lost, and that nothing holds back, may be made
 	// later still, and give the object another tag. It is known by its intent then;
 	// where tags are checksums, it gets the same one.
-	if unsure && guard.looks(expect) && (err != nil || string(copied.Tag) != d.source.Checksum) {
+	late := unsure && guard.looks(expect) && (err != nil || string(copied.Tag) != d.source.Checksum)
+	if late {
 		p.doubt.stays.Store(true)
 	}
 	switch {
 	case err == nil:
 		p.within.worked.Store(true)
+		if !late {
+			p.within.intents.found(to)
+		}
 		return outcome{kind: outcomeSynced, size: d.source.Size, inStore: d.source.Size, entry: &ledger.Entry{
 			Key: d.key, SourceTag: string(d.source.Tag), SourceSize: d.source.Size, SourceStamp: d.source.Stamp,
 			DestinationTag: string(copied.Tag),
@@ -123,17 +132,26 @@ func (p *pass) copyInStore(ctx context.Context, d decision) outcome {
 	return out
 }
 
-// ownCopy looks whether a copy whose answer was lost was made after all.
-func (p *pass) ownCopy(ctx context.Context, to string, expect backend.Condition, source fingerprint) (there backend.Object, ours bool) {
-	err := p.again.call(ctx, func() (err error) {
-		there, err = p.destination.Stat(ctx, to)
+// ownCopy looks whether a copy whose answer was lost was made after all. What no
+// checksum tells is read at both sides, now, while the source is likely to have the
+// version still. An object that cannot be read is an error: it may be ours.
+func (p *pass) ownCopy(ctx context.Context, d decision, expect backend.Condition) (there backend.Object, ours bool, err error) {
+	lookErr := p.again.call(ctx, func() (err error) {
+		there, err = p.destination.Stat(ctx, p.destination.key(d.key))
 		return err
 	})
-	if err != nil || there.Tag == expect.Match {
-		return there, false
+	if lookErr != nil || there.Tag == expect.Match {
+		return there, false, nil
 	}
-	mk, ours := p.ownMarker(there)
-	return there, ours && mk.source == source
+	mk, ours, err := p.ownMarker(ctx, there)
+	if ours || err != nil || there.Size != d.source.Size {
+		return there, ours && mk.source == fingerprintOf(d.source), err
+	}
+	_, same, err := p.equal(ctx, d, there)
+	if changed(err) || absent(err) {
+		return there, false, nil // one side has moved on, which proves nothing
+	}
+	return there, same, err
 }
 
 // notCopied notes that the store refused a copy. One that has made none yet will

@@ -116,9 +116,13 @@ func TestIntentsFormatIsAsSpecified(t *testing.T) {
 	}
 	is, err := openIntents(t.Context(), state, f.Destination, true)
 	require.NoError(t, err)
-	require.Equal(t, map[string][]intent{"a": f.Copies[:1], "b": f.Copies[1:]}, is.open)
-	is.settled("a")
-	require.NoError(t, is.keep(t.Context(), func() string { return "rest.json" }))
+	for n, key := range []string{"a", "b"} {
+		got, err := is.of(t.Context(), key)
+		require.NoError(t, err)
+		require.Equal(t, f.Copies[n:][:1], got)
+	}
+	require.NoError(t, is.earlier.settle(t.Context(), []string{"a"}, func() string { return "rest.json" }))
+	require.NoError(t, is.keep(t.Context(), nil))
 	require.Equal(t, []string{"rest.json"}, w.intentFiles())
 	is.drop()
 	require.NoError(t, is.keep(t.Context(), nil))
