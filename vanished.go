@@ -88,7 +88,8 @@ func (p *pass) destinationMissing(ctx context.Context) bool {
 // policy wrote there.
 func (p *pass) explainMissing(ctx context.Context, err error) error {
 	_, creates := backend.As[backend.Creator](p.destination.Backend)
-	if !creates || !errors.Is(err, backend.ErrStoreNotFound) || p.ledger.Rows() == 0 || !p.destinationMissing(ctx) {
+	if !creates || !errors.Is(err, backend.ErrStoreNotFound) || p.ledger.Rows() == 0 ||
+		p.lastSeen.Location != "" && p.lastSeen.Location != p.destination.props.Location || !p.destinationMissing(ctx) {
 		return err
 	}
 	return fmt.Errorf("%w; the destination held objects of this policy and may be on a file system that is not mounted: if it is gone for good, make it, empty, and all is copied again", err)

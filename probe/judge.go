@@ -132,5 +132,5 @@ func withPermission(name string, err error) error {
 	if lacking == "" {
 		lacking = at.Op
 	}
-	return fmt.Errorf("backend %q: the credentials lack the permission %s, without which there is no probe: %w", name, lacking, err)
+	return fmt.Errorf("backend %q: the store refuses %s, without which there is no probe: %w", name, lacking, err)
 }

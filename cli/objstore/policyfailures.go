@@ -64,9 +64,9 @@ func (a *app) policyReplayCommand() *cobra.Command {
 		Use:   "replay",
 		Short: "Try again the objects that a policy's passes keep failing at",
 		Long: `Try again the objects that the passes of a policy, or of a one-shot sync, keep
-failing at, and nothing else. The same rules hold as in a pass: what is gone from
-the source is deleted within the brake, and none of it where the source has no
-object.
+failing at, and nothing else. The same rules hold as in a pass: what is gone
+from the source is deleted within the brake, and none of it where the source has
+no object.
 
 A one-shot sync is named by the same SRC and DST, with the flags that it had:
 what they say, credentials above all, is not stored.`,

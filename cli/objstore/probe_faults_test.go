@@ -53,7 +53,7 @@ func TestProbeNamesThePermissionThatIsMissing(t *testing.T) {
 					driver+"://"+bucket+"/?endpoint="+proxy.URL+"&region=us-east-1&accessKey=env:KEY&secretKey=env:SECRET")
 				require.Equal(t, 1, code)
 				require.Empty(t, stdout)
-				require.Contains(t, stderr, `backend "`+driver+`": the credentials lack the permission `+permission)
+				require.Contains(t, stderr, `backend "`+driver+`": the store refuses `+permission)
 				require.NotContains(t, stderr, srv.SecretKey)
 				require.LessOrEqual(t, len(leftInBucket(t, srv, bucket)), 1)
 				if method == "DELETE" {
