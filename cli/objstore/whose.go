@@ -57,7 +57,7 @@ func (a *app) remembered(ctx context.Context, w *whose, f func(ctx context.Conte
 		return f(ctx, r, id)
 	})
 	if w.places != nil && errors.Is(err, replication.ErrPolicyNotFound) {
-		return &hinted{w.places.wrap(errors.New("no such sync was run with this state directory (its id is " + id + ")")), "check SRC, DST and --state-dir"}
+		return &hinted{w.places.wrap(errors.New("no such sync has come to its end with this state directory (its id is " + id + ")")), "check SRC, DST and --state-dir"}
 	}
 	return ofOneShot(err, id, "no sync with this id was run with this state directory; check --state-dir, or give SRC and DST")
 }
