@@ -12,27 +12,39 @@ import (
 
 func (a *app) policyVerifyCommand() *cobra.Command {
 	var (
-		id, file      string
+		w             whose
+		rules         replication.Policy
+		file          string
 		read, allowed bool
 	)
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Compare both sides of a policy, and change nothing",
-		Long: `Compare both sides of a policy, and change nothing.
+		Short: "Compare both sides of a policy, or two places, and change nothing",
+		Long: `Compare both sides of a policy, or two places, and change nothing.
 
-Both sides are listed. What the ledger, the digest of a file or the marker of a
-copy proves to be equal is not read; everything else of the same size is read at
-both sides. --read reads everything, and finds also what was changed with its
-size and time put back.
+Both sides are listed. What the ledger, the marker of a copy or the checksums of
+the stores prove to be equal is not read; of the rest of the same size one side
+is read, or both. --read reads everything, and finds also what was changed with
+its size and time put back.
+
+SRC and DST are as for 'objstore sync', with the flags that it had.
 
 Kinds of findings: missing at the destination, size, content, metadata,
 unreadable, extra (of this policy, gone from the source), foreign (of others).
 Exit code 0 is equal, 3 differences found.`,
-		Example: `  objstore replication verify --id=dr --read --report differences.jsonl`,
-		Args:    args(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Example: `  objstore replication verify --id=dr --read --report differences.jsonl
+  objstore replication verify ./data s3://bucket/data?region=eu-central-1`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := w.must(a, cmd, args); err != nil {
+				return err
+			}
+			if w.places == nil {
+				if err := noRules(cmd); err != nil {
+					return err
+				}
+			}
 			return a.look(cmd.Context(), func(ctx context.Context, r *replication.Replicator, finished func()) error {
-				p, err := r.Policy(id)
+				p, err := w.policy(ctx, r, rules)
 				if err != nil {
 					return err
 				}
@@ -63,11 +75,11 @@ Exit code 0 is equal, 3 differences found.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	addIDFlag(cmd, &id)
+	w.add(cmd)
 	f.BoolVar(&read, "read", false, "read every object at both sides and compare all bytes and metadata")
 	f.StringVar(&file, "report", "", "write every finding to `FILE`, a JSON object a line")
 	f.BoolVar(&allowed, "allow-extra", false, "do not take for a difference what only the destination has")
-	need(cmd, "id")
+	addRuleFlags(f, &rules)
 	return cmd
 }
 

@@ -45,6 +45,17 @@ func (w *whose) must(a *app, cmd *cobra.Command, args []string) error {
 	return err
 }
 
+// policy returns the policy that is named, or the one that a one-shot sync by these
+// rules would have.
+func (w *whose) policy(ctx context.Context, r *replication.Replicator, rules replication.Policy) (replication.Policy, error) {
+	if w.places != nil {
+		p, err := w.places.policy(ctx, r, rules)
+		return p, w.places.wrap(err)
+	}
+	p, err := r.Policy(w.id)
+	return p, ofOneShot(err, w.id, "a one-shot sync has no stored policy; give SRC and DST in place of --id")
+}
+
 // remembered gives f the id of whose passes are asked for.
 func (a *app) remembered(ctx context.Context, w *whose, f func(ctx context.Context, r *replication.Replicator, id string) error) error {
 	id := w.id
