@@ -177,7 +177,7 @@ func (p *pass) resumes(j uploadJournal, object backend.Object) bool {
 
 func (c *copying) resume(ctx context.Context, object backend.Object, j uploadJournal) (*transfer, map[int]backend.Part, error) {
 	p := c.pass
-	t := &transfer{pass: p, from: p.reader, object: object, journal: j}
+	t := &transfer{pass: p, from: p.reader, object: object, journal: j, doubted: !j.Refused}
 	var parts []backend.Part
 	err := p.again.call(ctx, func() (err error) {
 		t.upload, err = p.parts.uploader.UploadParts(ctx, j.Key, backend.PartsOptions{ID: j.Upload, PartSize: j.PartSize})
@@ -212,7 +212,9 @@ func (c *copying) complete(ctx context.Context, t *transfer, parts []backend.Par
 		err := p.destination.look(ctx, t.journal.Key, guard, c.expect)
 		if err == nil {
 			o, err = t.upload.Complete(ctx, parts, guard.sends(c.expect))
-			c.unsure = c.unsure || err != nil && !backend.Definite(err)
+			if err != nil && !backend.Definite(err) {
+				c.unsure, t.doubted = true, true
+			}
 		}
 		switch {
 		case err == nil:
@@ -225,9 +227,16 @@ func (c *copying) complete(ctx context.Context, t *transfer, parts []backend.Par
 		conflict := errors.Is(err, backend.ErrPrecondition) || errors.Is(err, fs.ErrExist)
 		gone := absent(err)
 		switch {
-		case errors.Is(err, backend.ErrChecksum):
+		case errors.Is(err, backend.ErrChecksum),
+			// MinIO, killed while it completes an upload, finds the object's name
+			// taken by what it has moved there, until another upload replaces it.
+			errors.Is(err, backend.ErrInvalidKey) && t.doubted:
 			return errUploadLost
 		case ctx.Err() != nil || backend.Definite(err) && !conflict && !gone:
+			if errors.Is(err, backend.ErrInvalidKey) && !t.journal.Refused {
+				t.journal.Refused = true // so that no other pass sends it all again
+				err = errors.Join(err, p.parts.journals.write(ctx, t.journal))
+			}
 			return p.destination.wrap(err)
 		}
 		out, err = c.look(ctx, v, t.marker(), conflict, err)

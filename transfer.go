@@ -21,6 +21,7 @@ type transfer struct {
 	object  backend.Object // the version that is read
 	journal uploadJournal
 	upload  backend.PartUpload // once begun
+	doubted bool               // an attempt to complete it may have gone half way
 }
 
 // newTransfer plans to upload a version to a key of the destination.

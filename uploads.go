@@ -38,7 +38,8 @@ type uploadJournal struct {
 	SourceSize   int64     `json:"source_size"`
 	SourceTag    string    `json:"source_tag"`
 	SourceStamp  string    `json:"source_stamp,omitempty"`
-	Operation    string    `json:"operation"` // in the marker
+	Operation    string    `json:"operation"`         // in the marker
+	Refused      bool      `json:"refused,omitempty"` // the store would not have the key, when it was asked to complete it
 }
 
 func (j uploadJournal) fingerprint() fingerprint {
